@@ -1,0 +1,54 @@
+# Every check and every way to start, one target each. `make` alone lists them.
+
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# The first Python of 3.11 or later that really runs; PYTHON=... chooses another.
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(if $(shell $(p) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null | grep True),$(p))))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check lint types architecture format lock clean
+
+help: ## list what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+
+setup: $(INSTALLED) ## make the environment in .venv, with the command at .venv/bin/segmentation
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "A Python of 3.11 or later is needed (set PYTHON=/path/to/python3)."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "This Python cannot make environments; on Debian: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: setup ## serve the demo; PORT=8080 chooses the port
+	@exec $(BIN)/segmentation serve --demo --port $(PORT)
+
+test: setup ## run every test, with the core's coverage
+	$(BIN)/pytest --cov --cov-report=term
+
+check: lint types architecture ## lint, types and architecture
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+architecture: setup
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+format: setup ## rewrite the code in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: setup ## choose the newest versions that fit, and pin them with their hashes
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --all-extras --group dev \
+	    --no-annotate --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
+
+clean: ## remove what was made
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage dist

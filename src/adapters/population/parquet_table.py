@@ -1,0 +1,122 @@
+"""Reading Parquet, through pyarrow. Only this module imports it, and it is imported once a Parquet file is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from pyarrow import parquet, types
+
+from adapters.population.columns import CHUNK_ROWS, Cells, Coded, usable
+from segmentation_core.errors import DataError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+_PLAIN = (
+    types.is_boolean,
+    types.is_integer,
+    types.is_floating,
+    types.is_string,
+    types.is_large_string,
+    types.is_string_view,
+    types.is_null,
+)
+_TYPES = "a boolean, integer, float or string column"
+
+
+def read_parquet(path: str, needed: Mapping[str, str], problems: list[Problem]) -> Iterator[Cells]:
+    """Yield the cells of the needed columns (name -> purpose), `CHUNK_ROWS` rows at a time.
+
+    Columns that are missing, stand twice or are of a type that says nothing, and a table without rows, go to
+    `problems`; columns at fault are left out of what is yielded. Raises DataError for a file that is empty, damaged or
+    not Parquet, and for strings that are not UTF-8. Raises OSError.
+    """
+    with open(path, "rb") as file:  # noqa: PTH123  the path is shown as it was given
+        if not file.read(1):
+            raise DataError(Problem(path, "the file is empty", expected="a Parquet file"))
+    try:
+        with pa.OSFile(path, "rb") as source, parquet.ParquetFile(source) as table:
+            schema = table.schema_arrow
+            columns = _readable(schema, usable(schema.names, needed, path, problems), path, problems)
+            if table.metadata.num_rows == 0:
+                problems.append(Problem(path, "the table has no rows", expected="a row for each person"))
+            first = 1
+            for chunk in _chunks(table.iter_batches(CHUNK_ROWS, columns=columns) if columns else ()):
+                yield _cells(chunk, columns, first, path)
+                first += chunk.num_rows
+    except (pa.ArrowException, OSError) as fault:
+        said = (str(fault).splitlines() or [""])[0]
+        message = f"is not a Parquet file, or a damaged one: {said}"
+        raise DataError(Problem(path, message, expected="a Parquet file")) from fault
+
+
+def _readable(schema: pa.Schema, columns: list[str], path: str, problems: list[Problem]) -> list[str]:
+    readable = []
+    for name in columns:
+        kind = schema.field(name).type
+        if _is_plain(kind):
+            readable.append(name)
+        else:
+            message = f"a column of type {kind} cannot be read"
+            problems.append(Problem(f"{path}, column {name!r}", message, str(kind), _TYPES))
+    return readable
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    if types.is_dictionary(kind):
+        return _is_plain(kind.value_type)
+    return any(is_of(kind) for is_of in _PLAIN)
+
+
+def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Cut batches, which may end with a row group, anew."""
+    held: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        held.append(batch)
+        rows += batch.num_rows
+        if rows >= CHUNK_ROWS:
+            table = pa.Table.from_batches(held)
+            while table.num_rows >= CHUNK_ROWS:
+                yield table.slice(0, CHUNK_ROWS)
+                table = table.slice(CHUNK_ROWS)
+            held, rows = table.to_batches(), table.num_rows
+    if rows:
+        yield pa.Table.from_batches(held)
+
+
+def _cells(chunk: pa.Table, columns: list[str], first: int, path: str) -> Cells:
+    coded = {}
+    for name in columns:
+        column = chunk.column(name)
+        try:
+            coded[name] = _coded(column)
+        except UnicodeDecodeError as fault:
+            row = next(row for row, cell in enumerate(column, first) if not _is_text(cell))
+            place = f"{path}, row {row}, column {name!r}"
+            raise DataError(Problem(place, "the string is not UTF-8", expected="text in UTF-8")) from fault
+    return Cells(coded, path, "row", range(first, first + chunk.num_rows))
+
+
+def _coded(column: pa.ChunkedArray[Any]) -> Coded:
+    kind = column.type
+    if types.is_dictionary(kind):
+        # Row groups bring dictionaries of their own, in which a value may stand twice: begin anew.
+        kind = kind.value_type
+        column = column.cast(kind)
+    encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+    distinct = encoded.dictionary.to_pylist()
+    if types.is_floating(kind) and kind.bit_width < 64:  # noqa: PLR2004  a double is exact as it is
+        # 0.1 in 32 bits is 0.10000000149 as a double; the shortest text that means it is what was written.
+        narrow = kind.to_pandas_dtype()
+        distinct = [cell if cell is None or cell.is_integer() else float(str(narrow(cell))) for cell in distinct]
+    return Coded(distinct, encoded.indices.to_numpy())
+
+
+def _is_text(cell: pa.Scalar[Any]) -> bool:
+    try:
+        cell.as_py()
+    except UnicodeDecodeError:
+        return False
+    return True

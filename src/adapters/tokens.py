@@ -1,0 +1,105 @@
+"""Session tokens (JWT, RFC 7519, HS256 and nothing else) and the CSRF tokens bound to them.
+
+A CSRF token is `random.mac`: the MAC, under a key of its own, of the session's id and the random part (OWASP CSRF
+Cheat Sheet, "Signed Double-Submit Cookie").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from typing import TYPE_CHECKING, Final
+
+import jwt
+import msgspec
+
+from segmentation_core.ports import Tokens
+from segmentation_core.sessions import LIFETIME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from segmentation_core.sessions import Session
+    from segmentation_core.users import User
+
+_ISSUER: Final = "segmentation"
+_AUDIENCE: Final = "segmentation-api"
+_LONGEST_TOKEN: Final = 4096
+
+
+class _Claims(msgspec.Struct, frozen=True):
+    """What every token of ours says; one that says less, or says it in another type, is none of ours."""
+
+    user_id: int
+    username: str
+    company_name: str | None
+    role: str
+    dsp: bool
+    jti: str
+    iat: int
+    exp: int
+    aud: str
+    iss: str
+
+
+class JwtTokens(Tokens):
+    """Signs with the newest key of a ring and reads what any of its keys signed."""
+
+    def __init__(self, keys: Mapping[str, str], csrf_key: str) -> None:
+        """Take the ring, key id -> secret of at least 32 bytes, the newest last, and the CSRF key."""
+        self._keys = {name: secret.encode() for name, secret in keys.items()}
+        self._newest = [*self._keys][-1]
+        self._csrf_key = csrf_key.encode()
+
+    def sign(self, session: Session, user: User) -> str:
+        issued = int(session.created.timestamp())
+        claims = _Claims(
+            user_id=user.id,
+            username=user.username,
+            company_name=user.company_name,
+            role=user.role,
+            dsp=user.dsp,
+            jti=session.id,
+            iat=issued,
+            exp=issued + int(LIFETIME.total_seconds()),
+            aud=_AUDIENCE,
+            iss=_ISSUER,
+        )
+        headers = {"kid": self._newest}
+        return jwt.encode(msgspec.to_builtins(claims), self._keys[self._newest], algorithm="HS256", headers=headers)
+
+    def session_id(self, token: str, now: datetime) -> str | None:
+        claims = self._claims(token)
+        if claims is None or claims.exp - claims.iat != LIFETIME.total_seconds():
+            return None
+        return claims.jti if claims.iat <= now.timestamp() + 1 and now.timestamp() < claims.exp else None
+
+    def csrf_token(self, session_id: str) -> str:
+        drawn = secrets.token_urlsafe(16)
+        return f"{drawn}.{self._mac(session_id, drawn)}"
+
+    def is_csrf_token(self, csrf_token: str, session_id: str) -> bool:
+        drawn, _, mac = csrf_token.partition(".")
+        return hmac.compare_digest(mac.encode(), self._mac(session_id, drawn).encode())
+
+    def _mac(self, session_id: str, drawn: str) -> str:
+        return hmac.new(self._csrf_key, f"{session_id}.{drawn}".encode(), hashlib.sha256).hexdigest()
+
+    def _claims(self, token: str) -> _Claims | None:
+        """Return what a token that one of our keys signed says. The times in it are ours to check: see `session_id`."""
+        if len(token) > _LONGEST_TOKEN or not token.isascii():
+            return None
+        try:
+            key = self._keys[jwt.get_unverified_header(token)["kid"]]
+            said = jwt.decode(
+                token,
+                key,
+                algorithms=["HS256"],
+                options={"verify_exp": False, "verify_iat": False, "verify_aud": False, "verify_iss": False},
+            )
+            claims = msgspec.convert(said, _Claims)
+        except (jwt.InvalidTokenError, jwt.InvalidKeyError, msgspec.ValidationError, KeyError, TypeError, ValueError):
+            return None
+        return claims if (claims.aud, claims.iss) == (_AUDIENCE, _ISSUER) else None

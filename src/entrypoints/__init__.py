@@ -1,0 +1,1 @@
+"""How the system is entered: the command line and HTTP. Here, and only here, adapters are chosen."""

@@ -1,0 +1,233 @@
+"""The command `segmentation`.
+
+Results go to stdout, with `--json` one document a line and nothing else; what people should know goes to stderr. Exit 0
+means done, 1 that the input was at fault (the path and place are told), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from segmentation_core import __version__
+from segmentation_core.catalog import Catalog
+from segmentation_core.documents import parse_json
+from segmentation_core.errors import InputError, Problem, SegmentationError
+from segmentation_core.filters import parse_filter
+from segmentation_core.planning import plan_audience
+from segmentation_core.planning.text import plan_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from segmentation_core.filters import Filter
+
+DONE, AT_FAULT, WRONG_USAGE = 0, 1, 2
+
+_PROFILES: Final = ("include-exclude",)
+
+
+class _UnreadableFile(InputError):
+    subject = "file"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except SegmentationError as fault:
+        _tell(fault, as_json=getattr(options, "json", False))
+        return AT_FAULT
+    except ModuleNotFoundError as missing:
+        print(f"segmentation: {_extra_for(missing)}", file=sys.stderr)
+        return WRONG_USAGE
+    except BrokenPipeError:
+        sys.stderr.close()
+        return AT_FAULT
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="segmentation", description="Exact audiences and the lists that say them.")
+    parser.add_argument("--version", action="version", version=f"segmentation {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    serve = _command(commands, "serve", _serve, "serve the HTTP API")
+    serve.add_argument("--demo", action="store_true", help="with demo accounts, and the demo population by default")
+    serve.add_argument("--catalog", type=Path, metavar="FILE", help="catalogue file; goes with --data")
+    serve.add_argument("--data", type=Path, metavar="FILE", help="population, CSV or Parquet; goes with --catalog")
+    serve.add_argument("--host", default="127.0.0.1", metavar="H")
+    serve.add_argument("--port", type=_port, default=8000, metavar="P")
+    serve.add_argument("--workers", type=int, default=1, metavar="N")
+    serve.set_defaults(usage=serve.error)
+
+    plan = _command(commands, "plan", _plan, "the lists to include and to exclude that mean exactly a filter")
+    _add_questions(plan)
+    plan.add_argument("--profile", choices=_PROFILES, default=_PROFILES[0], help="what the platform takes")
+
+    size = _command(commands, "size", _size, "how many people a filter means")
+    _add_questions(size)
+    size.add_argument("--data", type=Path, required=True, metavar="FILE", help="population, CSV or Parquet")
+
+    catalog = commands.add_parser("catalog", help="work on a catalogue file").add_subparsers(
+        metavar="COMMAND", required=True
+    )
+    check = _command(catalog, "check", _check, "check a catalogue file, and data against it")
+    check.add_argument("file", type=Path, metavar="FILE")
+    check.add_argument("--data", type=Path, metavar="FILE", help="population, CSV or Parquet")
+    check.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    return parser
+
+
+def _command(
+    commands: Any,  # noqa: ANN401  argparse does not name the type
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    summary: str,
+) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary)
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_questions(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--catalog", type=Path, required=True, metavar="FILE", help="catalogue file")
+    asked = command.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--filter", metavar="JSON", help="one filter")
+    asked.add_argument("--filters", type=Path, metavar="FILE.jsonl", help="one filter a line; - reads stdin")
+    command.add_argument("--json", action="store_true", help="one JSON document a line on stdout")
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65_535:  # noqa: PLR2004
+        msg = f"{text!r} is not a port (0 to 65535)"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    if (options.catalog is None) != (options.data is None):
+        options.usage("--catalog and --data go together")
+    if not options.demo:
+        options.usage("only --demo can be served so far: other accounts than the demo's need a database")
+    if options.workers != 1:
+        options.usage("--workers: accounts and sessions are in memory, which several workers cannot share")
+    from entrypoints import demo  # noqa: PLC0415  the extras of the server, which the other commands do without
+    from entrypoints.serve import serve_demo  # noqa: PLC0415
+
+    serve_demo(options.catalog or demo.CATALOG, options.data or demo.CUSTOMERS, host=options.host, port=options.port)
+    return DONE
+
+
+def _plan(options: argparse.Namespace) -> int:
+    catalog = _catalog(options.catalog)
+
+    def answer(wanted: Filter) -> tuple[object, str]:
+        plan = plan_audience(wanted, catalog)
+        return plan, plan_text(plan)
+
+    return _answer_each(options, catalog, answer)
+
+
+def _size(options: argparse.Namespace) -> int:
+    from adapters.population import BitmapIndex  # noqa: PLC0415  numpy, which planning does without
+
+    catalog = _catalog(options.catalog)
+    population = BitmapIndex.load(catalog, options.data)
+
+    def answer(wanted: Filter) -> tuple[object, str]:
+        size = population.size(wanted)
+        return {"size": size}, f"{size:,}"
+
+    return _answer_each(options, catalog, answer)
+
+
+def _check(options: argparse.Namespace) -> int:
+    catalog = _catalog(options.file)
+    found: dict[str, Any] = {
+        "name": catalog.name,
+        "version": catalog.version,
+        "dimensions": len(catalog.dimensions),
+        "values": sum(len(dimension.values) for dimension in catalog.dimensions),
+        "segments": len(catalog.segments),
+        "warnings": catalog.warnings,
+    }
+    if options.data:
+        from adapters.population import BitmapIndex  # noqa: PLC0415
+
+        population = BitmapIndex.load(catalog, options.data)
+        found |= {"rows": population.rows, "size": population.size(parse_filter({}, catalog))}
+    if options.json:
+        _print_json(found)
+        return DONE
+    counts = ", ".join(f"{found[key]:,} {key}" for key in ("dimensions", "values", "segments", "rows") if key in found)
+    print(f"{catalog.name} {catalog.version} is in order: {counts}.")
+    for warning in catalog.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return DONE
+
+
+def _answer_each(options: argparse.Namespace, catalog: Catalog, answer: Callable[[Filter], tuple[object, str]]) -> int:
+    """Answer every filter; one at fault is told on its line, and the rest go on."""
+    status = DONE
+    for place, text in _questions(options):
+        try:
+            document, words = answer(parse_filter(parse_json(text), catalog))
+        except SegmentationError as fault:
+            _tell(fault, as_json=options.json, place=place)
+            status = AT_FAULT
+        else:
+            _print_json(document) if options.json else print(words)
+    return status
+
+
+def _questions(options: argparse.Namespace) -> Iterator[tuple[str, bytes]]:
+    if options.filter is not None:
+        yield "--filter", options.filter.encode(errors="surrogateescape")
+        return
+    if str(options.filters) == "-":
+        for number, line in enumerate(sys.stdin.buffer, 1):
+            yield f"stdin, line {number}", line
+        return
+    lines = _bytes_of(options.filters).splitlines()
+    yield from ((f"{options.filters}, line {number}", line) for number, line in enumerate(lines, 1))
+
+
+def _catalog(path: Path) -> Catalog:
+    return Catalog.from_json(_bytes_of(path))
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as fault:
+        raise _UnreadableFile(Problem(str(path), f"cannot be read: {fault.strerror}")) from fault
+
+
+def _tell(fault: SegmentationError, *, as_json: bool, place: str | None = None) -> None:
+    problems = fault.problems if isinstance(fault, InputError) else ()
+    if as_json:
+        _print_json({"error": str(fault), "errors": problems})
+        return
+    where = f"{place}: " if place else ""
+    if not problems:
+        print(f"{where}{fault}", file=sys.stderr)
+    for problem in problems:
+        print(f"{where}{problem}", file=sys.stderr)
+    if isinstance(fault, InputError) and fault.unlisted:
+        print(f"{where}and {fault.unlisted} more", file=sys.stderr)
+
+
+def _print_json(document: object) -> None:
+    sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+
+
+def _extra_for(missing: ModuleNotFoundError) -> str:
+    extra = "population" if missing.name in ("numpy", "pyarrow") else "server"
+    return f"{missing.name} is not installed; pip install 'segmentation-core[{extra}]'"

@@ -1,0 +1,173 @@
+"""Building an audience, and the catalogue that it is chosen from."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar import get, post
+from litestar.params import Dependency
+
+from entrypoints.http.auth import SIGNED_IN
+from entrypoints.http.requests import ApiRequest
+from segmentation_core.catalog import Catalog
+from segmentation_core.errors import Problem, RequestError
+from segmentation_core.filters import Filter, parse_choices, parse_filter
+from segmentation_core.planning import Certificate, Clause, Plan, Reason
+from segmentation_core.usecases import Audience, BuildAudience
+
+
+class AudienceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The wanted people: `audienceFilters` (dimension -> values) or `filter` (the full language), one of the two.
+
+    `segments` and `metadata` are the client's own and change nothing.
+    """
+
+    audienceFilters: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET  # noqa: N815  the frontend's name
+    filter: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    segments: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class CountedClause(msgspec.Struct, frozen=True):
+    """One ad set, and how many people it reaches."""
+
+    include: tuple[tuple[str, ...], ...]
+    exclude: tuple[str, ...]
+    direct: dict[str, tuple[str, ...]]
+    count: int
+
+    @classmethod
+    def of(cls, clause: Clause, count: int) -> CountedClause:
+        """Return the clause with its count."""
+        return cls(clause.include, clause.exclude, clause.direct, count)
+
+
+class BuildMetadata(msgspec.Struct, frozen=True):
+    """When, by whom and against what the audience was built. The totals count lists; a dsp account gets none."""
+
+    built_at: datetime
+    built_by: str
+    catalog: str
+    fingerprint: str
+    total_inclusion: int | msgspec.UnsetType = msgspec.UNSET
+    total_exclusion: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class AudienceSize(msgspec.Struct, frozen=True):
+    """An audience for an account that may not see lists."""
+
+    audienceCount: int  # noqa: N815
+    message: str
+    metadata: BuildMetadata
+
+
+class AudienceAnswer(msgspec.Struct, frozen=True):
+    """An audience with its plan.
+
+    The two flat lists are the whole plan where it has one clause, and empty where they could only mislead.
+    """
+
+    audienceCount: int  # noqa: N815
+    inclusionSegments: tuple[str, ...]  # noqa: N815
+    exclusionSegments: tuple[str, ...]  # noqa: N815
+    exact: bool
+    message: str
+    clauses: tuple[CountedClause, ...]
+    certificate: Certificate | None
+    metadata: BuildMetadata
+    reason: Reason | msgspec.UnsetType = msgspec.UNSET
+    superset: Plan | msgspec.UnsetType | None = msgspec.UNSET
+    subset: Plan | msgspec.UnsetType | None = msgspec.UNSET
+
+
+@post(
+    "/api/build-audience",
+    opt=SIGNED_IN,
+    status_code=200,
+    operation_id="buildAudience",
+    summary="Count an audience and get its lists",
+)
+async def build(
+    request: ApiRequest,
+    data: AudienceRequest,
+    build_audience: Annotated[BuildAudience, Dependency(skip_validation=True)],
+    catalog: Annotated[Catalog, Dependency(skip_validation=True)],
+) -> AudienceAnswer | AudienceSize:
+    """Return how many people the filter means, and the lists to include and to exclude that mean exactly the same."""
+    audience = await build_audience(request.user, wanted(data, catalog))
+    return answer(audience, catalog)
+
+
+@get("/api/catalog", opt=SIGNED_IN, operation_id="getCatalog", summary="The catalogue of categories")
+async def get_catalog(
+    request: ApiRequest, catalog: Annotated[Catalog, Dependency(skip_validation=True)]
+) -> dict[str, Any]:
+    """Return the catalogue file; without its segments for a dsp account."""
+    if request.user.may_see_lists:
+        return catalog.document
+    return {key: part for key, part in catalog.document.items() if key != "segments"}
+
+
+def wanted(request: AudienceRequest, catalog: Catalog) -> Filter:
+    """Return the filter of a request. Raises FilterError or RequestError with paths in the request's body."""
+    chosen, document = request.audienceFilters, request.filter
+    if (chosen is msgspec.UNSET) == (document is msgspec.UNSET):
+        expected = "one of audienceFilters and filter"
+        message = "there is no filter" if chosen is msgspec.UNSET else "there are two filters"
+        raise RequestError(Problem("$", message, expected=expected))
+    if chosen is msgspec.UNSET:
+        return parse_filter(document, catalog, path="$.filter")
+    return parse_choices(chosen, catalog, path="$.audienceFilters")
+
+
+def answer(audience: Audience, catalog: Catalog) -> AudienceAnswer | AudienceSize:
+    """Return what a client is told of an audience."""
+    unit = catalog.weight.unit if catalog.weight else "person"
+    people = f"{audience.count:,} {_counted(unit, audience.count)}"
+    metadata = BuildMetadata(
+        built_at=audience.built_at,
+        built_by=audience.built_by,
+        catalog=f"{catalog.name} {catalog.version}",
+        fingerprint=audience.fingerprint,
+    )
+    plan, sizes = audience.plan, audience.plan_size
+    if plan is None or sizes is None:
+        return AudienceSize(audience.count, f"{people}.", metadata)
+    only = plan.clauses[0] if len(plan.clauses) == 1 else None
+    included = tuple(name for group in only.include for name in group) if only else ()
+    excluded = only.exclude if only else ()
+    return AudienceAnswer(
+        audienceCount=audience.count,
+        inclusionSegments=included,
+        exclusionSegments=excluded,
+        exact=plan.exact,
+        message=f"{people}. {_advice(plan)}",
+        clauses=tuple(CountedClause.of(*pair) for pair in zip(plan.clauses, sizes.clauses, strict=True)),
+        certificate=plan.certificate,
+        metadata=msgspec.structs.replace(metadata, total_inclusion=len(included), total_exclusion=len(excluded)),
+        reason=plan.reason or msgspec.UNSET,
+        superset=plan.superset,
+        subset=plan.subset,
+    )
+
+
+def _advice(plan: Plan) -> str:
+    if plan.reason:
+        return plan.reason.message
+    if not plan.clauses:
+        return "Nobody can match this filter, so there is nothing to upload."
+    (clause,) = plan.clauses
+    included = sum(map(len, clause.include))
+    parts = [f"include {included} {_counted('list', included)}"]
+    if clause.exclude:
+        parts.append(f"exclude {len(clause.exclude)}")
+    parts += [f"target {name} directly" for name in clause.direct]
+    return f"One ad set: {', '.join(parts)}."
+
+
+def _counted(noun: str, count: int) -> str:
+    if count == 1:
+        return noun
+    return "people" if noun == "person" else f"{noun}s"

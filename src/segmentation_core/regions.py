@@ -1,0 +1,460 @@
+"""Sets of people over a catalogue, exactly: reduced ordered decision diagrams.
+
+A diagram asks about one level after another: a level is a single dimension (which of its values?) or one value of a
+multi dimension (held or not?). Levels stand in the order of their ids, and equal subdiagrams are one node, so two
+filters that mean the same have the same diagram, and one fingerprint, whatever their wording and whatever the order of
+the catalogue file. Multi-valued, with sets of values on the edges, after Srinivasan, Ham, Malik and Brayton,
+"Algorithms for discrete function manipulation" (ICCAD 1990); canonicity after Bryant (IEEE ToC 1986).
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property, lru_cache
+from hashlib import blake2b
+from math import prod
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import msgspec
+
+from segmentation_core.errors import TooComplex
+from segmentation_core.expressions import And, HasAll, HasNone, Not, Or
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from segmentation_core.catalog import Catalog
+    from segmentation_core.expressions import Condition, Expression
+
+MAX_STEPS = 200_000
+"""How many diagram operations one question may take."""
+
+LACKS, HAS = 0, 1
+"""The two states of a level that is one value of a multi dimension."""
+
+
+class Level(msgspec.Struct, frozen=True):
+    """What a diagram asks about at one depth.
+
+    `value` is None for a single dimension, whose `states` are the ids of its values; for one value of a multi
+    dimension the states are "lacks" and "has". A set of states is an integer, bit i for `states[i]`.
+    """
+
+    dimension: str
+    value: str | None
+    states: tuple[str, ...]
+
+    @property
+    def full(self) -> int:
+        """The set of all states."""
+        return (1 << len(self.states)) - 1
+
+
+class Space:
+    """The levels of one catalogue, in the order of their ids."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        levels: list[Level] = []
+        for dimension in sorted(catalog.dimensions, key=lambda dimension: dimension.id):
+            names = tuple(sorted(value.id for value in dimension.values))
+            if dimension.multi:
+                levels += [Level(dimension.id, name, ("lacks", "has")) for name in names]
+            else:
+                levels.append(Level(dimension.id, None, names))
+        self.levels: Final = tuple(levels)
+        self.full: Final = tuple(level.full for level in levels)
+        self.depth: Final = {(level.dimension, level.value): depth for depth, level in enumerate(levels)}
+        self.bit: Final = {
+            (level.dimension, state): 1 << position
+            for level in levels
+            if level.value is None
+            for position, state in enumerate(level.states)
+        }
+
+    def mask(self, dimension: str, values: Iterable[str]) -> int:
+        """Return the set of states of a single dimension that `values` name."""
+        return sum(self.bit[dimension, value] for value in set(values))
+
+
+class _Node:
+    """A diagram: at `level`, each edge leads a set of states to what then remains to be asked.
+
+    States on no edge lead to nobody. Edges are disjoint and stand in the order of their lowest state.
+    """
+
+    __slots__ = ("edges", "level")
+
+    def __init__(self, level: int, edges: tuple[tuple[int, _Node], ...]) -> None:
+        self.level = level
+        self.edges = edges
+
+
+_BELOW_ALL = 1 << 60
+_NOBODY = _Node(_BELOW_ALL, ())
+_EVERYONE = _Node(_BELOW_ALL, ())
+_Operation: TypeAlias = Literal["and", "or", "minus"]
+
+
+@lru_cache(maxsize=16)
+def space_of(catalog: Catalog) -> Space:
+    """Return the levels of a catalogue."""
+    return Space(catalog)
+
+
+class Region:
+    """A set of people. Regions of one catalogue combine with `&`, `|`, `-` and `~`; all are values.
+
+    Raises TooComplex where a combination takes more than MAX_STEPS diagram operations.
+    """
+
+    def __init__(self, space: Space, root: _Node) -> None:
+        self.space: Final = space
+        self._root: Final = root
+
+    @classmethod
+    def everyone(cls, space: Space) -> Region:
+        """Return the region that everyone is in."""
+        return cls(space, _EVERYONE)
+
+    @classmethod
+    def box(cls, space: Space, masks: dict[int, int]) -> Region:
+        """Return the people whose state at each level named lies in the set given for it."""
+        return cls(space, _Weaver(space).chain(masks))
+
+    @classmethod
+    def of_combinations(cls, space: Space, levels: Sequence[int], combinations: int) -> Region:
+        """Return the people whose combination of states of `levels` occurs; the inverse of `combinations`."""
+        weaver = _Weaver(space)
+
+        def below(position: int, occurring: int) -> _Node:
+            if position == len(levels) or not occurring:
+                return _EVERYONE if occurring else _NOBODY
+            size = prod(len(space.levels[level].states) for level in levels[position + 1 :])
+            masks: dict[_Node, int] = {}
+            for state in range(len(space.levels[levels[position]].states)):
+                child = below(position + 1, occurring >> state * size & (1 << size) - 1)
+                masks[child] = masks.get(child, 0) | 1 << state
+            return weaver.node(levels[position], masks)
+
+        return cls(space, below(0, combinations))
+
+    def __and__(self, other: Region) -> Region:
+        return self._combined("and", other)
+
+    def __or__(self, other: Region) -> Region:
+        return self._combined("or", other)
+
+    def __sub__(self, other: Region) -> Region:
+        return self._combined("minus", other)
+
+    def __invert__(self) -> Region:
+        return Region(self.space, _EVERYONE) - self
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Region) and self.space is other.space and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def is_empty(self) -> bool:
+        """Tell whether nobody is in the region."""
+        return self._root is _NOBODY
+
+    def is_subset(self, other: Region) -> bool:
+        """Tell whether everyone in this region is in the other."""
+        return (self - other).is_empty()
+
+    def is_disjoint(self, other: Region) -> bool:
+        """Tell whether nobody is in both."""
+        return (self & other).is_empty()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits that depend on the people meant and the ids of the catalogue, and on nothing else."""
+        lines: list[str] = []
+        number: dict[_Node, int] = {_NOBODY: 0, _EVERYONE: 1}
+        for node in self._nodes():
+            level = self.space.levels[node.level]
+            edges = [f"{_states(level, mask)}>{number[child]}" for mask, child in node.edges]
+            number[node] = len(number)
+            lines.append(f"{json.dumps([level.dimension, level.value])} {' '.join(edges)}")
+        text = "\n".join([*lines, str(number[self._root])])
+        return blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def is_box(self) -> bool:
+        """Tell whether the region is what its shadows say, and no less."""
+        return all(len(node.edges) == 1 for node in self._nodes())
+
+    @cached_property
+    def shadows(self) -> dict[int, int]:
+        """For each level that the region constrains anywhere, the states that occur in it."""
+        nodes = self._nodes()
+        asked = sorted({node.level for node in nodes})
+        rank = {level: position for position, level in enumerate(asked)} | {_BELOW_ALL: len(asked)}
+        seen = [0] * len(asked)
+        skips = [0] * (len(asked) + 2)
+        paths = [(-1, self._root), *((rank[node.level], child) for node in nodes for _, child in node.edges)]
+        for above, child in paths:
+            skips[above + 1] += 1
+            skips[rank[child.level]] -= 1
+        for node in nodes:
+            for mask, _ in node.edges:
+                seen[rank[node.level]] |= mask
+        skipping = 0
+        for position, level in enumerate(asked):
+            skipping += skips[position]
+            if skipping:
+                seen[position] = self.space.full[level]
+        return dict(zip(asked, seen, strict=True))
+
+    def onto(self, levels: Sequence[int]) -> Region:
+        """Return the people who agree with somebody in the region on all of `levels`."""
+        weaver = _Weaver(self.space)
+        return Region(self.space, weaver.projected(weaver.adopted(self._root), frozenset(levels)))
+
+    def combinations(self, levels: Sequence[int]) -> int:
+        """Return which combinations of states of `levels` occur, as a set of positions.
+
+        The levels are in ascending order and the region constrains no other. The combination of states s_1, ..., s_k
+        has the position it has in `itertools.product(states_1, ..., states_k)`.
+        """
+        memo: dict[tuple[int, _Node], int] = {}
+
+        def below(position: int, node: _Node) -> int:
+            if node is _NOBODY:
+                return 0
+            if position == len(levels):
+                return 1
+            if (position, node) not in memo:
+                size = prod(len(self.space.levels[level].states) for level in levels[position + 1 :])
+                full = self.space.full[levels[position]]
+                edges = node.edges if node.level == levels[position] else ((full, node),)
+                memo[position, node] = sum(
+                    below(position + 1, child) << state * size for mask, child in edges for state in _bits(mask)
+                )
+            return memo[position, node]
+
+        return below(0, self._root)
+
+    def witness(self) -> dict[str, str | tuple[str, ...]] | None:
+        """Return somebody in the region, told by the dimensions that matter: the first in the order of ids.
+
+        None where the region is empty. Of a multi dimension, values not told are not held.
+        """
+        if self.is_empty():
+            return None
+        person: dict[str, str | tuple[str, ...]] = {}
+        node = self._root
+        while node is not _EVERYONE:
+            mask, child = node.edges[0]
+            level = self.space.levels[node.level]
+            state = next(_bits(mask))
+            if level.value is None:
+                person[level.dimension] = level.states[state]
+            else:
+                held = person.get(level.dimension, ())
+                person[level.dimension] = (*held, level.value) if state == HAS else (*held,)
+            node = child
+        return person
+
+    def __len__(self) -> int:
+        """Return the number of nodes of the diagram."""
+        return len(self._nodes())
+
+    def _combined(self, operation: _Operation, other: Region) -> Region:
+        if self.space is not other.space:
+            msg = "regions of two catalogues have no people in common to speak of"
+            raise ValueError(msg)
+        weaver = _Weaver(self.space)
+        left, right = weaver.adopted(self._root), weaver.adopted(other._root)
+        return Region(self.space, weaver.combined(operation, left, right))
+
+    def _nodes(self) -> list[_Node]:
+        """Return every node once, children before parents, in an order that depends on the set of people alone."""
+        order: dict[_Node, None] = {}
+
+        def visit(node: _Node) -> None:
+            if node not in order and node.level != _BELOW_ALL:
+                for _, child in node.edges:
+                    visit(child)
+                order[node] = None
+
+        visit(self._root)
+        return list(order)
+
+
+class _Weaver:
+    """Makes the nodes of one question; equal nodes are made once, and every step counts against MAX_STEPS."""
+
+    def __init__(self, space: Space) -> None:
+        self.full = space.full
+        self.space = space
+        self.steps = 0
+        self.made: dict[tuple[int, tuple[tuple[int, _Node], ...]], _Node] = {}
+        self.known: dict[tuple[_Operation, _Node, _Node], _Node] = {}
+
+    def node(self, level: int, masks: dict[_Node, int]) -> _Node:
+        """Return the node whose states in `masks[child]` lead to `child`."""
+        masks.pop(_NOBODY, None)
+        if not masks:
+            return _NOBODY
+        if len(masks) == 1:
+            child, mask = next(iter(masks.items()))
+            if mask == self.full[level]:
+                return child
+        edges = tuple(sorted(((mask, child) for child, mask in masks.items()), key=_lowest_state))
+        made = self.made.get((level, edges))
+        if made is None:
+            self.count()
+            made = self.made[level, edges] = _Node(level, edges)
+        return made
+
+    def count(self) -> None:
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            msg = f"takes more than {MAX_STEPS} diagram operations"
+            raise TooComplex(msg)
+
+    def chain(self, masks: dict[int, int]) -> _Node:
+        """Return the box of `masks`: level -> states."""
+        node = _EVERYONE
+        for level in sorted(masks, reverse=True):
+            node = self.node(level, {node: masks[level]} if masks[level] else {})
+        return node
+
+    def adopted(self, root: _Node) -> _Node:
+        """Return this weaver's own copy of a diagram that another made."""
+        copies: dict[_Node, _Node] = {_NOBODY: _NOBODY, _EVERYONE: _EVERYONE}
+
+        def copy(node: _Node) -> _Node:
+            if node not in copies:
+                copies[node] = self.node(node.level, {copy(child): mask for mask, child in node.edges})
+            return copies[node]
+
+        return copy(root)
+
+    def combined(self, operation: _Operation, left: _Node, right: _Node) -> _Node:
+        """Apply a set operation to two diagrams of this weaver."""
+        short = _SHORT_CUTS[operation](left, right)
+        if short is not None:
+            return short
+        key = (operation, left, right)
+        found = self.known.get(key)
+        if found is None:
+            self.count()
+            level = min(left.level, right.level)
+            masks: dict[_Node, int] = {}
+            right_edges = self.edges(right, level)
+            for left_mask, left_child in self.edges(left, level):
+                for right_mask, right_child in right_edges:
+                    if shared := left_mask & right_mask:
+                        child = self.combined(operation, left_child, right_child)
+                        masks[child] = masks.get(child, 0) | shared
+            found = self.known[key] = self.node(level, masks)
+        return found
+
+    def edges(self, node: _Node, level: int) -> Sequence[tuple[int, _Node]]:
+        """Return the edges at `level`, those to nobody too."""
+        if node.level != level:
+            return ((self.full[level], node),)
+        rest = self.full[level]
+        for mask, _ in node.edges:
+            rest &= ~mask
+        return (*node.edges, (rest, _NOBODY)) if rest else node.edges
+
+    def projected(self, root: _Node, levels: frozenset[int]) -> _Node:
+        """Forget every level but `levels`."""
+        copies: dict[_Node, _Node] = {_NOBODY: _NOBODY, _EVERYONE: _EVERYONE}
+
+        def copy(node: _Node) -> _Node:
+            if node not in copies:
+                children = [(mask, copy(child)) for mask, child in node.edges]
+                found = _NOBODY
+                if node.level in levels:
+                    masks: dict[_Node, int] = {}
+                    for mask, child in children:
+                        masks[child] = masks.get(child, 0) | mask
+                    found = self.node(node.level, masks)
+                else:
+                    for _, child in children:
+                        found = self.combined("or", found, child)
+                copies[node] = found
+            return copies[node]
+
+        return copy(root)
+
+    def woven(self, expression: Expression) -> _Node:
+        """Return the diagram of what an expression means."""
+        match expression:
+            case And(parts):
+                node = _EVERYONE
+                for part in parts:
+                    node = self.combined("and", node, self.woven(part))
+                return node
+            case Or(parts):
+                node = _NOBODY
+                for part in parts:
+                    node = self.combined("or", node, self.woven(part))
+                return node
+            case Not(part):
+                return self.combined("minus", _EVERYONE, self.woven(part))
+            case condition:
+                return self.condition(condition)
+
+    def condition(self, condition: Condition) -> _Node:
+        name, values = condition.dimension, condition.values
+        depth = self.space.depth.get((name, None))
+        if depth is not None:
+            mask = self.space.mask(name, values)
+            return self.chain({depth: self.full[depth] & ~mask if isinstance(condition, HasNone) else mask})
+        states = {self.space.depth[name, value]: 1 << HAS for value in values}
+        if isinstance(condition, HasAll):
+            return self.chain(states)
+        nobody_holds = self.chain(dict.fromkeys(states, 1 << LACKS))
+        return nobody_holds if isinstance(condition, HasNone) else self.combined("minus", _EVERYONE, nobody_holds)
+
+
+def _short_and(left: _Node, right: _Node) -> _Node | None:
+    if left is _NOBODY or right is _EVERYONE or left is right:
+        return left
+    return right if right is _NOBODY or left is _EVERYONE else None
+
+
+def _short_or(left: _Node, right: _Node) -> _Node | None:
+    if left is _EVERYONE or right is _NOBODY or left is right:
+        return left
+    return right if right is _EVERYONE or left is _NOBODY else None
+
+
+def _short_minus(left: _Node, right: _Node) -> _Node | None:
+    if right is _NOBODY:
+        return left
+    return _NOBODY if left is right or left is _NOBODY or right is _EVERYONE else None
+
+
+_SHORT_CUTS = {"and": _short_and, "or": _short_or, "minus": _short_minus}
+
+
+def region_of(expression: Expression, catalog: Catalog) -> Region:
+    """Return the people that an expression means. Raises TooComplex past MAX_STEPS."""
+    space = space_of(catalog)
+    try:
+        return Region(space, _Weaver(space).woven(expression))
+    except RecursionError as fault:
+        msg = f"reaches through too many of the catalogue's {len(space.levels)} levels"
+        raise TooComplex(msg) from fault
+
+
+def _bits(mask: int) -> Iterator[int]:
+    while mask:
+        lowest = mask & -mask
+        yield lowest.bit_length() - 1
+        mask ^= lowest
+
+
+def _lowest_state(edge: tuple[int, _Node]) -> int:
+    return edge[0] & -edge[0]
+
+
+def _states(level: Level, mask: int) -> str:
+    return json.dumps([level.states[state] for state in _bits(mask)])
