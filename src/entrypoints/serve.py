@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 from typing import TYPE_CHECKING
 
@@ -45,8 +46,22 @@ def serve_demo(catalog_file: Path, data_file: Path, *, host: str, port: int) -> 
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
     unit = f"{catalog.weight.unit}s, weighted" if catalog.weight else "people"
-    print(_welcome(listener, f"{catalog.name}: {population.rows:,} rows of {unit}", password), flush=True)  # noqa: T201
-    uvicorn.Server(config).run(sockets=[listener])
+    server = _Announced(config, _welcome(listener, f"{catalog.name}: {population.rows:,} rows of {unit}", password))
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, server.handle_exit)
+    server.run(sockets=[listener])
+
+
+class _Announced(uvicorn.Server):
+    """Says that it is there once it is, and ends in order, with status 0, when told to stop."""
+
+    def __init__(self, config: uvicorn.Config, welcome: str) -> None:
+        super().__init__(config)
+        self._welcome = welcome
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        print(self._welcome, flush=True)  # noqa: T201
 
 
 def _listener(host: str, port: int) -> socket.socket:

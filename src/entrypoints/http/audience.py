@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import get, post
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, SkipValidation
 
 from entrypoints.http.auth import SIGNED_IN
 from entrypoints.http.requests import ApiRequest
@@ -91,9 +92,9 @@ class AudienceAnswer(msgspec.Struct, frozen=True):
 )
 async def build(
     request: ApiRequest,
-    data: AudienceRequest,
-    build_audience: Annotated[BuildAudience, Dependency(skip_validation=True)],
-    catalog: Annotated[Catalog, Dependency(skip_validation=True)],
+    data: JSONBody[AudienceRequest],
+    build_audience: NamedDependency[SkipValidation[BuildAudience]],
+    catalog: NamedDependency[SkipValidation[Catalog]],
 ) -> AudienceAnswer | AudienceSize:
     """Return how many people the filter means, and the lists to include and to exclude that mean exactly the same."""
     audience = await build_audience(request.user, wanted(data, catalog))
@@ -101,9 +102,7 @@ async def build(
 
 
 @get("/api/catalog", opt=SIGNED_IN, operation_id="getCatalog", summary="The catalogue of categories")
-async def get_catalog(
-    request: ApiRequest, catalog: Annotated[Catalog, Dependency(skip_validation=True)]
-) -> dict[str, Any]:
+async def get_catalog(request: ApiRequest, catalog: NamedDependency[SkipValidation[Catalog]]) -> dict[str, Any]:
     """Return the catalogue file; without its segments for a dsp account."""
     if request.user.may_see_lists:
         return catalog.document

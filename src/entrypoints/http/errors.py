@@ -53,7 +53,7 @@ _SAID: Final = {
 }
 
 
-class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
+class ProblemDetails(msgspec.Struct, frozen=True):
     """An error as RFC 9457 has it, with two members added: `error`, a sentence for people, and `errors`, each fault."""
 
     title: str
@@ -62,7 +62,7 @@ class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
     error: str
     type: str = "about:blank"
     errors: tuple[Problem, ...] = ()
-    request_id: str | None = None
+    request_id: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def status_of(error: SegmentationError) -> HTTPStatus:
@@ -97,7 +97,7 @@ def respond(request: Request[Any, Any, Any], fault: Exception) -> Response[Probl
         detail=said,
         error=said,
         errors=problems,
-        request_id=request_id(request.scope) if status >= HTTPStatus.INTERNAL_SERVER_ERROR else None,
+        request_id=request_id(request.scope) if status >= HTTPStatus.INTERNAL_SERVER_ERROR else msgspec.UNSET,
     )
     return Response(details, status_code=status, headers=headers, media_type="application/problem+json; charset=utf-8")
 

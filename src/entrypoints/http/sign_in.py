@@ -6,7 +6,8 @@ from typing import Annotated
 
 import msgspec
 from litestar import Response, get, post
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, SkipValidation
 
 from entrypoints.http.auth import PUBLIC, SIGNED_IN, TOKEN, cleared_cookies, one_cookie, session_cookies
 from entrypoints.http.requests import ApiRequest
@@ -77,9 +78,9 @@ class MeAnswer(msgspec.Struct, frozen=True):
 
 @post("/api/auth/login", opt=PUBLIC, status_code=200, operation_id="signIn", summary="Sign in")
 async def login(
-    data: Credentials,
-    sign_in: Annotated[SignIn, Dependency(skip_validation=True)],
-    settings: Annotated[Settings, Dependency(skip_validation=True)],
+    data: JSONBody[Credentials],
+    sign_in: NamedDependency[SkipValidation[SignIn]],
+    settings: NamedDependency[SkipValidation[Settings]],
 ) -> Response[SignInAnswer]:
     """Begin a session of 8 hours, carried by the cookies `token` and `csrf_token`."""
     user, signed = await sign_in(data.username, data.password)
@@ -90,8 +91,8 @@ async def login(
 @post("/api/auth/logout", opt=PUBLIC, status_code=200, operation_id="signOut", summary="Sign out")
 async def logout(
     request: ApiRequest,
-    sign_out: Annotated[SignOut, Dependency(skip_validation=True)],
-    settings: Annotated[Settings, Dependency(skip_validation=True)],
+    sign_out: NamedDependency[SkipValidation[SignOut]],
+    settings: NamedDependency[SkipValidation[Settings]],
 ) -> Response[Message]:
     """End the session, where there is one, and clear its cookies."""
     await sign_out(one_cookie(request.headers, TOKEN))

@@ -1,0 +1,144 @@
+"""What every answer has in common, faults of our own too."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from litestar import get
+from litestar.exceptions import ImproperlyConfiguredException
+from litestar.testing import TestClient
+
+from adapters.population import BitmapIndex
+from entrypoints import demo
+from entrypoints.container import Container
+from entrypoints.http.app import create_app
+from entrypoints.http.errors import STATUS, status_of
+from entrypoints.settings import Settings
+from segmentation_core import Catalog, Filter, errors
+from segmentation_core.testing import everybody
+from tests.served import PASSWORD, Browser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CATALOG = Catalog.from_json(b"""{"name": "small", "version": "1",
+    "dimensions": [{"id": "car", "kind": "single", "values": [{"id": "yes"}, {"id": "no"}]}],
+    "segments": [{"id": "car_{car}", "for_each": ["car"]}]}""")
+
+
+class _Miscounting(BitmapIndex):
+    def size(self, wanted: Filter) -> int:
+        return super().size(wanted) + 1
+
+
+class _Failing(BitmapIndex):
+    def size(self, wanted: Filter) -> int:
+        raise RuntimeError(f"secret inside of {wanted}")
+
+
+@pytest.fixture
+def client_of() -> Iterator[Callable[[type[BitmapIndex]], TestClient[Any]]]:
+    opened: list[TestClient[Any]] = []
+
+    def make(population: type[BitmapIndex]) -> TestClient[Any]:
+        people = population.from_people(CATALOG, everybody(CATALOG))
+        container = Container(settings=Settings.for_demo({}), catalog=CATALOG, population=people)
+        client = TestClient(create_app(container), raise_server_exceptions=False)
+        opened.append(client.__enter__())
+        client.blocking_portal  # noqa: B018  opened with the client
+        with client.portal() as portal:
+            portal.call(demo.add_accounts, container.users(), container.passwords(), PASSWORD)
+        signed = client.post("/api/auth/login", json={"username": "analyst", "password": PASSWORD})
+        client.headers["X-CSRF-TOKEN"] = signed.cookies["csrf_token"]
+        return client
+
+    yield make
+    for client in opened:
+        client.__exit__(None, None, None)
+
+
+ADDRESSES = [
+    ("GET", "/", 200),
+    ("GET", "/health", 200),
+    ("GET", "/schema/openapi.json", 200),
+    ("GET", "/nothing", 404),
+    ("GET", "/api/build-audience", 405),
+    ("POST", "/api/build-audience", 401),
+    ("POST", "/api/auth/login", 400),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), ADDRESSES)
+def test_every_answer_carries_a_request_id_and_the_headers(
+    browser: Browser, method: str, path: str, status: int
+) -> None:
+    answer = browser.http.request(method, path)
+    assert answer.status_code == status
+    assert len(answer.headers["x-request-id"]) == 16
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert "server" not in answer.headers
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [entry for entry in ADDRESSES if entry[2] >= 400])
+def test_every_error_is_problem_details_with_a_sentence(browser: Browser, method: str, path: str, status: int) -> None:
+    answer = browser.http.request(method, path)
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    document = answer.json()
+    assert document["status"] == status
+    assert document["type"] == "about:blank"
+    assert document["title"]
+    assert document["error"] == document["detail"]
+    assert isinstance(document["errors"], list)
+
+
+def test_a_plan_that_miscounts_is_never_sent(
+    client_of: Callable[[type[BitmapIndex]], TestClient[Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    client = client_of(_Miscounting)
+    with caplog.at_level(logging.ERROR):
+        answer = client.post("/api/build-audience", json={"audienceFilters": {"car": ["yes"]}})
+    assert answer.status_code == 500
+    assert "car_yes" not in answer.text
+    (record,) = [record for record in caplog.records if record.exc_info]
+    assert record.exc_info
+    assert isinstance(record.exc_info[1], errors.PlanMismatch)
+    assert answer.json()["request_id"] in record.getMessage()
+
+
+def test_a_fault_of_ours_tells_nothing_but_its_request_id(
+    client_of: Callable[[type[BitmapIndex]], TestClient[Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = client_of(_Failing).post("/api/build-audience", json={"audienceFilters": {}})
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert len([record for record in caplog.records if record.exc_info]) == 1
+
+
+def _kinds(kind: type[errors.SegmentationError]) -> Iterator[type[errors.SegmentationError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from _kinds(below)
+
+
+def test_every_core_error_has_its_status() -> None:
+    for kind in _kinds(errors.SegmentationError):
+        if kind is not errors.SegmentationError and kind.__module__ == errors.__name__:
+            assert any(ancestor in STATUS for ancestor in kind.__mro__), kind
+            assert 400 <= status_of(kind.__new__(kind)) < 600
+
+
+def test_a_route_that_does_not_declare_its_access_stops_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    @get("/open-door")
+    async def open_door() -> None: ...
+
+    monkeypatch.setattr("entrypoints.http.operations.health", open_door)
+    container = Container(
+        settings=Settings.for_demo({}), catalog=CATALOG, population=BitmapIndex.from_people(CATALOG, [])
+    )
+    with pytest.raises(ImproperlyConfiguredException, match="/open-door"):
+        create_app(container)

@@ -1,0 +1,152 @@
+"""Signing in, staying signed in, and being refused."""
+
+from __future__ import annotations
+
+from http.cookies import SimpleCookie
+from typing import TYPE_CHECKING
+
+import jwt
+import pytest
+
+from tests.served import PASSWORD, Browser
+
+if TYPE_CHECKING:
+    import httpx
+
+PROTECTED = ["/api/auth/protected", "/api/auth/me", "/api/catalog"]
+
+
+def cookies_of(response: httpx.Response) -> dict[str, dict[str, str]]:
+    parsed: dict[str, dict[str, str]] = {}
+    for header in response.headers.get_list("set-cookie"):
+        for name, morsel in SimpleCookie(header).items():
+            parsed[name] = {"value": morsel.value, **{key: value for key, value in morsel.items() if value}}
+    return parsed
+
+
+def test_sign_in_answers_with_the_user_and_two_cookies(browser: Browser) -> None:
+    answer = browser.sign_in("analyst")
+    assert answer.status_code == 200
+    assert set(answer.json()) == {"message", "user"}
+    user = answer.json()["user"]
+    assert set(user) == {"id", "username", "role", "first_name", "last_name", "company_name", "dsp"}
+    assert (user["username"], user["role"], user["company_name"], user["dsp"]) == ("analyst", "User", "Demo", False)
+    cookies = cookies_of(answer)
+    assert set(cookies) == {"token", "csrf_token"}
+    for cookie in cookies.values():
+        assert (cookie["path"], cookie["samesite"].lower(), cookie["max-age"]) == ("/", "lax", "28800")
+        assert "secure" not in cookie
+    assert cookies["token"].get("httponly")
+    assert not cookies["csrf_token"].get("httponly")
+
+
+def test_the_token_says_what_the_contract_names(browser: Browser) -> None:
+    browser.sign_in("buyer")
+    claims = jwt.decode(browser.http.cookies["token"], options={"verify_signature": False})
+    assert claims.keys() >= {"user_id", "username", "company_name", "role", "dsp", "exp", "iat", "jti", "aud", "iss"}
+    assert claims["exp"] - claims["iat"] == 28_800
+    assert claims["dsp"] is True
+
+
+def test_names_are_taken_whatever_their_case(browser: Browser) -> None:
+    assert browser.sign_in("ANALYST").json()["user"]["username"] == "analyst"
+
+
+def test_wrong_password_and_unknown_name_are_answered_alike(browser: Browser) -> None:
+    wrong = browser.sign_in("analyst", "not the password")
+    unknown = browser.sign_in("nobody at all", PASSWORD)
+    assert wrong.status_code == unknown.status_code == 401
+    assert wrong.content == unknown.content
+    assert not browser.http.cookies
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"username": "analyst"},
+        {"password": PASSWORD},
+        {"username": "", "password": PASSWORD},
+        {"username": "analyst", "password": ""},
+        {"username": 1, "password": PASSWORD},
+        {"username": "analyst", "password": PASSWORD, "role": "Admin"},
+        [],
+    ],
+)
+def test_an_incomplete_sign_in_is_refused_with_the_place(browser: Browser, body: object) -> None:
+    answer = browser.http.post("/api/auth/login", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["path"].startswith("$")
+    assert answer.json()["error"]
+
+
+def test_who_am_i(browser: Browser) -> None:
+    browser.sign_in("superadmin")
+    flat = browser.get("/api/auth/protected").json()
+    assert set(flat) == {"message", "user_id", "user_name", "company_name", "role", "dsp"}
+    assert (flat["user_name"], flat["company_name"], flat["role"]) == ("superadmin", None, "SuperAdmin")
+    assert browser.get("/api/auth/me").json()["user"]["username"] == "superadmin"
+
+
+@pytest.mark.parametrize("path", PROTECTED)
+@pytest.mark.parametrize("missing", ["token", "csrf_token", "header"])
+def test_a_missing_proof_is_401_and_changes_no_cookie(browser: Browser, path: str, missing: str) -> None:
+    browser.sign_in("analyst")
+    headers = browser.headers() if missing != "header" else {}
+    if missing != "header":
+        browser.http.cookies.delete(missing)
+    answer = browser.http.get(path, headers=headers)
+    assert answer.status_code == 401
+    assert "set-cookie" not in answer.headers
+
+
+def test_a_header_that_is_not_the_cookies_text_is_403(browser: Browser) -> None:
+    browser.sign_in("analyst")
+    for header in ("x", browser.http.cookies["csrf_token"] + "x", "ü", "x" * 60_000):
+        answer = browser.http.get("/api/auth/me", headers={b"X-CSRF-TOKEN": header.encode()})
+        assert answer.status_code in (403, 400), header[:10]
+        assert "set-cookie" not in answer.headers
+
+
+def test_the_csrf_token_of_another_session_is_403(browser: Browser, address: str) -> None:
+    browser.sign_in("analyst")
+    other = Browser(address)
+    other.sign_in("analyst")
+    browser.http.cookies.delete("csrf_token")
+    browser.http.cookies.set("csrf_token", other.http.cookies["csrf_token"])
+    assert browser.get("/api/auth/me").status_code == 403
+
+
+@pytest.mark.parametrize("name", ["token", "csrf_token"])
+def test_a_cookie_sent_twice_is_401(browser: Browser, name: str) -> None:
+    browser.sign_in("analyst")
+    pairs = [f"{key}={value}" for key, value in browser.http.cookies.items()]
+    doubled = "; ".join([*pairs, f"{name}={browser.http.cookies[name]}"])
+    headers = {**browser.headers(), "Cookie": doubled}
+    browser.http.cookies.clear()
+    assert browser.http.get("/api/auth/me", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize("spoil", ["x", "=", "", ".."])
+def test_a_changed_token_is_401(browser: Browser, spoil: str) -> None:
+    browser.sign_in("analyst")
+    token = browser.http.cookies["token"]
+    browser.http.cookies.delete("token")
+    browser.http.cookies.set("token", token[:-4] + spoil)
+    assert browser.get("/api/auth/me").status_code == 401
+
+
+def test_signing_out_ends_the_session_and_clears_the_cookies(browser: Browser) -> None:
+    browser.sign_in("analyst")
+    kept, headers = dict(browser.http.cookies), browser.headers()
+    answer = browser.http.post("/api/auth/logout")
+    assert answer.status_code == 200
+    assert answer.json()["message"]
+    assert {name: cookie["max-age"] for name, cookie in cookies_of(answer).items()} == {"token": "0", "csrf_token": "0"}
+    browser.http.cookies.clear()
+    browser.http.cookies.update(kept)
+    assert browser.http.get("/api/auth/me", headers=headers).status_code == 401
+
+
+def test_signing_out_works_without_a_session(browser: Browser) -> None:
+    assert browser.http.post("/api/auth/logout").status_code == 200

@@ -1,0 +1,73 @@
+"""A real server process for tests, and a browser-like client of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import weakref
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PASSWORD = "grüße an alle 123"
+COMMAND = Path(sys.executable).parent / "segmentation"
+
+
+@contextmanager
+def serving(*arguments: str, password: str | None = PASSWORD) -> Iterator[tuple[str, str]]:
+    """Run `segmentation serve --demo` on a free port; give its address and what it printed."""
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("SEGMENTATION_")}
+    if password:
+        environ["SEGMENTATION_DEMO_PASSWORD"] = password
+    process = subprocess.Popen(
+        [COMMAND, "serve", "--demo", "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environ,
+    )
+    try:
+        assert process.stdout
+        printed = ""
+        while "Ctrl-C" not in printed:
+            line = process.stdout.readline()
+            assert line, f"the server ended: {process.communicate()}"
+            printed += line
+        address = re.search(r"http://\S+", printed)
+        assert address
+        yield address.group(), printed
+    finally:
+        process.terminate()
+        _, errors = process.communicate(timeout=20)
+    assert "Traceback" not in errors, errors
+    assert process.returncode == 0, errors
+
+
+class Browser:
+    """Keeps cookies and sends the CSRF header, as the frontend does. Its connections go with it."""
+
+    def __init__(self, address: str) -> None:
+        self.http = httpx.Client(base_url=address, timeout=20)
+        weakref.finalize(self, self.http.close)
+
+    def sign_in(self, username: str, password: str = PASSWORD) -> httpx.Response:
+        return self.http.post("/api/auth/login", json={"username": username, "password": password})
+
+    def headers(self) -> dict[str, str]:
+        return {"X-CSRF-TOKEN": self.http.cookies["csrf_token"]}
+
+    def get(self, path: str) -> httpx.Response:
+        return self.http.get(path, headers=self.headers())
+
+    def post(self, path: str, document: object) -> httpx.Response:
+        return self.http.post(path, json=document, headers=self.headers())
+
+    def post_raw(self, path: str, body: bytes, content_type: str = "application/json") -> httpx.Response:
+        return self.http.post(path, content=body, headers={**self.headers(), "Content-Type": content_type})

@@ -1,0 +1,67 @@
+"""The rules for accounts, passwords and settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from entrypoints import demo
+from entrypoints.settings import Settings
+from segmentation_core.errors import PasswordRefused, SettingsError
+from segmentation_core.users import Account, User, check_password, folded_name
+
+
+@pytest.mark.parametrize("password", ["", "a" * 7, "a" * 65])
+def test_a_password_has_8_to_64_characters(password: str) -> None:
+    with pytest.raises(PasswordRefused, match="8 to 64 characters"):
+        check_password(password)
+
+
+@pytest.mark.parametrize("password", ["a" * 8, "ü" * 64, "🙂" * 64, "    \t    "])
+def test_characters_are_counted_and_none_is_asked_for(password: str) -> None:
+    check_password(password)
+
+
+def test_names_are_the_same_whatever_their_case() -> None:
+    assert folded_name("Straße") == folded_name("STRASSE")
+
+
+def test_the_hash_stays_out_of_representations() -> None:
+    assert "secret" not in repr(Account(User(1, "a", "User", "Demo"), "secret"))
+
+
+def test_the_demos_password_is_the_chosen_one_or_a_fresh_one() -> None:
+    assert demo.demo_password({"SEGMENTATION_DEMO_PASSWORD": "chosen well"}) == "chosen well"
+    fresh = {demo.demo_password({}) for _ in range(20)}
+    assert len(fresh) == 20
+    for password in fresh:
+        check_password(password)
+    with pytest.raises(PasswordRefused, match="SEGMENTATION_DEMO_PASSWORD"):
+        demo.demo_password({"SEGMENTATION_DEMO_PASSWORD": "short"})
+
+
+KEY, OTHER = "k" * 32, "o" * 32
+
+
+def test_short_missing_and_equal_keys_are_refused_by_name() -> None:
+    Settings("testing", {"a": KEY}, OTHER)
+    for keys, csrf_key, named in (
+        ({"a": "short"}, OTHER, "SEGMENTATION_TOKEN_KEYS"),
+        ({}, OTHER, "SEGMENTATION_TOKEN_KEYS"),
+        ({"a": KEY}, "short", "SEGMENTATION_CSRF_KEY"),
+        ({"a": KEY}, KEY, "two keys are equal"),
+        ({"a": KEY, "b": KEY}, OTHER, "two keys are equal"),
+    ):
+        with pytest.raises(SettingsError, match=named):
+            Settings("testing", keys, csrf_key)
+
+
+def test_keys_stay_out_of_representations_and_each_demo_draws_its_own() -> None:
+    one, other = (
+        Settings.for_demo({}),
+        Settings.for_demo({"SEGMENTATION_CORS_ORIGINS": "https://a.test,https://b.test"}),
+    )
+    assert one.csrf_key not in repr(one)
+    assert one.token_keys["demo"] not in repr(one)
+    assert one.csrf_key != other.csrf_key
+    assert other.cors_origins == ("https://a.test", "https://b.test")
+    assert Settings("production", {"a": KEY}, OTHER).secure_cookies
