@@ -45,7 +45,7 @@ class BitmapIndex(Population):
         self._rows = rows
         self._bitmaps = bitmaps
         self._weights = weights
-        self._everyone = _packed(np.ones((1, rows), dtype=np.bool_))[0]
+        self._everyone: _Bitmap = _packed(np.ones((1, rows), dtype=np.bool_))[0]
         self._first: dict[str, int] = {}
         first = 0
         for dimension in catalog.dimensions:

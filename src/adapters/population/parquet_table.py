@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import parquet, types
 
@@ -11,7 +12,7 @@ from adapters.population.columns import CHUNK_ROWS, Cells, Coded, usable
 from segmentation_core.errors import DataError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _PLAIN = (
     types.is_boolean,
@@ -70,7 +71,7 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 
 def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Cut batches, which may end with a row group, anew."""
+    """Cut anew what comes in batches of at most `CHUNK_ROWS`: some end early, with a row group."""
     held: list[pa.RecordBatch] = []
     rows = 0
     for batch in batches:
@@ -78,10 +79,9 @@ def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         rows += batch.num_rows
         if rows >= CHUNK_ROWS:
             table = pa.Table.from_batches(held)
-            while table.num_rows >= CHUNK_ROWS:
-                yield table.slice(0, CHUNK_ROWS)
-                table = table.slice(CHUNK_ROWS)
-            held, rows = table.to_batches(), table.num_rows
+            yield table.slice(0, CHUNK_ROWS)
+            rest = table.slice(CHUNK_ROWS)
+            held, rows = rest.to_batches(), rest.num_rows
     if rows:
         yield pa.Table.from_batches(held)
 
@@ -109,7 +109,7 @@ def _coded(column: pa.ChunkedArray[Any]) -> Coded:
     distinct = encoded.dictionary.to_pylist()
     if types.is_floating(kind) and kind.bit_width < 64:  # noqa: PLR2004  a double is exact as it is
         # 0.1 in 32 bits is 0.10000000149 as a double; the shortest text that means it is what was written.
-        narrow = kind.to_pandas_dtype()
+        narrow = np.float16 if types.is_float16(kind) else np.float32
         distinct = [cell if cell is None or cell.is_integer() else float(str(narrow(cell))) for cell in distinct]
     return Coded(distinct, encoded.indices.to_numpy())
 

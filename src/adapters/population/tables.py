@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     _Reader: TypeAlias = Callable[[str, Mapping[str, str], list[Problem]], Iterator[Cells]]
 
+
 @dataclass(frozen=True)
 class Chunk:
     """Some rows of a population, in the catalogue's terms.
@@ -48,8 +49,7 @@ def read_table(catalog: Catalog, path: str | os.PathLike[str]) -> Iterator[Chunk
     problems: list[Problem] = []
     try:
         for cells in read(file, {column.name: column.purpose for column in layout.columns}, problems):
-            chunk = layout.chunk(cells)
-            if chunk is not None and not problems:
+            if (chunk := layout.chunk(cells)) is not None:
                 yield chunk
     except OSError as fault:
         raise DataError(Problem(file, f"the file cannot be read: {fault.strerror or fault}")) from fault
