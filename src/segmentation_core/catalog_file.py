@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import string
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 RESERVED = ("and", "or", "not", "dimension", "preset")
 """Words of the filter language, which no dimension may be called."""
+
+_PLACE = re.compile(r" - at `(\$[^`]*)`\Z")
 
 MAX_SEGMENTS = 200_000
 """How many lists the families of a catalogue may come to."""
@@ -77,7 +80,7 @@ class _Segments:
         if entry.absent and not any(dimension and dimension.multi for dimension in family):
             self.fault(at(path, "absent"), "there is no multi dimension in for_each to be absent from")
         left_out = {name: self.left_out(entry, name, values, path) for name, values in entry.except_.items()}
-        self.check_template(entry.id, entry.for_each, at(path, "id"))
+        self.check_templates(entry, path)
         if len(self.problems) == before:
             members = [
                 [(dimension, value) for value in dimension.values if value.id not in left_out.get(dimension.id, ())]
@@ -130,8 +133,10 @@ class _Segments:
         if not listed:
             self.fault(path, "a segment of nobody", wanted, "at least one value")
         places = [(path if isinstance(values, str) else at(path, i), value) for i, value in enumerate(listed)]
-        wanted_values = {value for value in listed if self.known_values(dimension, places)}
-        return Trace(name, tuple(value.id for value in dimension.values if value.id in wanted_values))
+        if not self.known_values(dimension, places):
+            return None
+        asked = set(listed)
+        return Trace(name, tuple(value.id for value in dimension.values if value.id in asked))
 
     def left_out(self, entry: _SegmentEntry, name: str, values: tuple[str, ...], path: str) -> tuple[str, ...]:
         place = at(at(path, "except"), name)
@@ -148,22 +153,26 @@ class _Segments:
             self.fault(path, message, value, one_of(value, dimension.positions))
         return not unknown
 
-    def check_template(self, template: str, names: tuple[str, ...], path: str) -> None:
+    def check_templates(self, entry: _SegmentEntry, path: str) -> None:
+        if not entry.id:
+            self.fault(at(path, "id"), "is empty")
+        fields = self.fields(entry.id, entry.for_each, at(path, "id"))
+        for name in entry.for_each:
+            if fields is not None and name not in fields:
+                self.fault(at(path, "id"), f"without {{{name}}} the ids of the family are not distinct", entry.id)
+        for platform, number in entry.external_ids.items():
+            self.fields(number, entry.for_each, at(at(path, "external_ids"), platform))
+
+    def fields(self, template: str, names: tuple[str, ...], path: str) -> list[str] | None:
         try:
-            fields = [
-                field + ("!" + conversion if conversion else "") + (":" + spec if spec else "")
-                for _, field, spec, conversion in string.Formatter().parse(template)
-                if field is not None
-            ]
+            fields = [field for _, field in _template_parts(template) if field is not None]
         except ValueError as fault:
             self.fault(path, f"is no template: {fault}", template)
-            return
+            return None
         for field in fields:
             if field not in names:
                 self.fault(path, f"{{{field}}} is not in for_each", template, one_of(field, names) if names else None)
-        for name in names:
-            if name not in fields:
-                self.fault(path, f"without {{{name}}} the ids of the family are not distinct", template)
+        return fields
 
 
 def read_catalog(text: str | bytes) -> Catalog:
@@ -172,8 +181,8 @@ def read_catalog(text: str | bytes) -> Catalog:
     try:
         entry = msgspec.convert(document, _CatalogEntry)
     except msgspec.ValidationError as fault:
-        message, _, path = str(fault).partition(" - at ")
-        raise CatalogError(Problem(path.strip("`") or "$", message)) from fault
+        place = _PLACE.search(str(fault))
+        raise CatalogError(Problem(place[1] if place else "$", _PLACE.sub("", str(fault)))) from fault
     problems = [*_dimension_problems(entry.dimensions)]
     segments = _Segments({dimension.id: dimension for dimension in entry.dimensions}, problems)
     for i, segment in enumerate(entry.segments):
@@ -261,8 +270,12 @@ def _repeated(names: Iterable[str]) -> Iterator[tuple[int, str]]:
         seen.add(name)
 
 
+def _template_parts(template: str) -> Iterator[tuple[str, str | None]]:
+    """Yield each text of a template with what stands in the braces after it; ValueError where braces do not pair."""
+    for literal, field, spec, conversion in string.Formatter().parse(template):
+        whole = field and field + ("!" + conversion if conversion else "") + (":" + spec if spec else "")
+        yield literal, whole
+
+
 def _fill(template: str, names: Mapping[str, str]) -> str:
-    return "".join(
-        literal + (names[field] if field is not None else "")
-        for literal, field, _, _ in string.Formatter().parse(template)
-    )
+    return "".join(literal + ("" if field is None else names[field]) for literal, field in _template_parts(template))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 from segmentation_core.errors import DocumentError, Problem, excerpt
@@ -83,8 +84,7 @@ def _refuse_deep(text: str, max_depth: int) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
         raise DocumentError(Problem("$", f"the key {excerpt(twice)} stands twice in one object", excerpt(twice)))
     return found
 

@@ -160,7 +160,7 @@ class PlanMismatch(SegmentationError):
 def nearest(name: object, known: Iterable[str]) -> str | None:
     """Return the known name most like `name`, or None where none is near."""
     known = list(known)
-    text = str(name)
+    text = name if isinstance(name, str) else excerpt(name)
     folded = {candidate.casefold(): candidate for candidate in reversed(known)}
     if text.casefold() in folded:
         return folded[text.casefold()]

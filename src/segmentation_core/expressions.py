@@ -70,8 +70,8 @@ def matches(expression: Expression, held: Mapping[str, Collection[str]]) -> bool
             return any(value in held[dimension] for value in values)
         case HasAll(dimension, values):
             return all(value in held[dimension] for value in values)
-        case HasNone(dimension, values):
-            return not any(value in held[dimension] for value in values)
+        case none:
+            return not any(value in held[none.dimension] for value in none.values)
 
 
 def conditions(expression: Expression) -> Iterator[Condition]:

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +23,11 @@ import msgspec
 from segmentation_core import expressions, regions
 from segmentation_core.catalog import Catalog
 from segmentation_core.documents import MAX_DEPTH, at
-from segmentation_core.errors import FilterError, PersonError, Problem, excerpt, nearest, one_of
+from segmentation_core.errors import MOST_PROBLEMS, FilterError, PersonError, Problem, excerpt, one_of
 from segmentation_core.expressions import And, Condition, Expression, HasAll, HasAny, HasNone, Not, Or
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Iterable
 
     from segmentation_core.catalog import Dimension
     from segmentation_core.expressions import Person
@@ -95,13 +96,13 @@ def _held(dimension: Dimension, person: Person) -> Collection[str]:
     path = at("$", dimension.id)
     if dimension.id not in person:
         raise PersonError(Problem(path, f"the filter asks about {dimension.id!r}, which this person lacks"))
-    found = person[dimension.id]
-    if isinstance(found, str) == dimension.multi:
+    found: object = person[dimension.id]
+    if isinstance(found, str) == dimension.multi or not isinstance(found, Collection):
         expected = "a collection of value ids" if dimension.multi else "the id of one value"
         raise PersonError(Problem(path, f"{dimension.id!r} is {dimension.kind}-valued", excerpt(found), expected))
     held = (found,) if isinstance(found, str) else found
     for value in held:
-        if value not in dimension.positions:
+        if not isinstance(value, str) or value not in dimension.positions:
             expected = one_of(value, dimension.positions)
             raise PersonError(Problem(path, f"{dimension.id!r} has no such value", excerpt(value), expected))
     return held
@@ -129,6 +130,10 @@ def _refuse_large(document: object, path: str) -> None:
         level = below
 
 
+def _step(path: str, key: object) -> str:
+    return at(path, key if isinstance(key, str) else excerpt(key))
+
+
 class _Reader:
     """One reading of one document. Each method reads what its grammar line says; faults gather in `problems`."""
 
@@ -138,6 +143,11 @@ class _Reader:
 
     def fault(self, path: str, message: str, found: object, expected: str | None = None) -> None:
         self.problems.append(Problem(path, message, excerpt(found), expected))
+
+    def unknown(self, path: str, message: str, found: object, known: Iterable[str]) -> None:
+        """Add a fault that tells the nearest known name: looked for only while the error will list it."""
+        listed = len(self.problems) < MOST_PROBLEMS
+        self.fault(path, message, found, one_of(found, known) if listed else None)
 
     def finished(self, expression: Expression) -> Filter:
         if self.problems:
@@ -160,7 +170,7 @@ class _Reader:
             return self.condition(document, path)
         for key in document:
             if key != node:
-                self.fault(at(path, str(key)), f"stands beside {node!r}, which stands alone", document[key])
+                self.fault(_step(path, key), f"stands beside {node!r}, which stands alone", document[key])
         if node == "not":
             return Not(self.filter(document["not"], at(path, "not")))
         return self.junction(document[node], at(path, node), And if node == "and" else Or)
@@ -169,7 +179,7 @@ class _Reader:
         """compact = {dimension: [value, ...], ...}."""
         parts: list[Expression] = []
         for name, values in document.items():
-            place = at(path, str(name))
+            place = _step(path, name)
             if (dimension := self.dimension(name, place)) is None:
                 continue
             wanted = self.values(dimension, values, place)
@@ -190,7 +200,7 @@ class _Reader:
         operators = [key for key in document if key != "dimension"]
         for name in operators:
             if name not in _OPERATORS:
-                self.fault(at(path, str(name)), "there is no such operator", name, one_of(name, _OPERATORS))
+                self.unknown(_step(path, name), "there is no such operator", name, _OPERATORS)
         if len(operators) != 1:
             self.fault(path, "a condition has exactly one operator", operators, one_of("in", _OPERATORS))
         if dimension is None or len(operators) != 1 or operators[0] not in _OPERATORS:
@@ -243,7 +253,7 @@ class _Reader:
     def dimension(self, name: object, path: str) -> Dimension | None:
         found = self.catalog.dimension.get(name) if isinstance(name, str) else None
         if found is None:
-            self.fault(path, "there is no such dimension", name, one_of(name, self.catalog.dimension))
+            self.unknown(path, "there is no such dimension", name, self.catalog.dimension)
         return found
 
     def values(self, dimension: Dimension, operand: object, path: str) -> tuple[str, ...]:
@@ -257,10 +267,8 @@ class _Reader:
     def value(self, dimension: Dimension, found: object, path: str) -> str | None:
         if isinstance(found, str) and found in dimension.positions:
             return found
-        guess = nearest(found, dimension.positions)
         message = f"{dimension.id!r} has no such value" if isinstance(found, str) else "is not a value id"
-        expected = one_of(found, dimension.positions) if guess or isinstance(found, str) else "a string"
-        self.fault(path, message, found, expected)
+        self.unknown(path, message, found, dimension.positions)
         return None
 
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 MAX_STEPS = 200_000
 """How many diagram operations one question may take."""
 
+MAX_LEVELS = 500
+"""How many levels one question may ask about: as deep as an operation recurses."""
+
 LACKS, HAS = 0, 1
 """The two states of a level that is one value of a multi dimension."""
 
@@ -104,7 +107,8 @@ def space_of(catalog: Catalog) -> Space:
 class Region:
     """A set of people. Regions of one catalogue combine with `&`, `|`, `-` and `~`; all are values.
 
-    Raises TooComplex where a combination takes more than MAX_STEPS diagram operations.
+    Raises TooComplex where a combination takes more than MAX_STEPS diagram operations or asks about more than MAX_LEVELS
+    levels.
     """
 
     def __init__(self, space: Space, root: _Node) -> None:
@@ -173,7 +177,7 @@ class Region:
         """32 hexadecimal digits that depend on the people meant and the ids of the catalogue, and on nothing else."""
         lines: list[str] = []
         number: dict[_Node, int] = {_NOBODY: 0, _EVERYONE: 1}
-        for node in self._nodes():
+        for node in _nodes(self._root):
             level = self.space.levels[node.level]
             edges = [f"{_states(level, mask)}>{number[child]}" for mask, child in node.edges]
             number[node] = len(number)
@@ -183,12 +187,12 @@ class Region:
 
     def is_box(self) -> bool:
         """Tell whether the region is what its shadows say, and no less."""
-        return all(len(node.edges) == 1 for node in self._nodes())
+        return all(len(node.edges) == 1 for node in _nodes(self._root))
 
     @cached_property
     def shadows(self) -> dict[int, int]:
         """For each level that the region constrains anywhere, the states that occur in it."""
-        nodes = self._nodes()
+        nodes = _nodes(self._root)
         asked = sorted({node.level for node in nodes})
         rank = {level: position for position, level in enumerate(asked)} | {_BELOW_ALL: len(asked)}
         seen = [0] * len(asked)
@@ -259,7 +263,7 @@ class Region:
 
     def __len__(self) -> int:
         """Return the number of nodes of the diagram."""
-        return len(self._nodes())
+        return len(_nodes(self._root))
 
     def _combined(self, operation: _Operation, other: Region) -> Region:
         if self.space is not other.space:
@@ -269,19 +273,6 @@ class Region:
         left, right = weaver.adopted(self._root), weaver.adopted(other._root)
         return Region(self.space, weaver.combined(operation, left, right))
 
-    def _nodes(self) -> list[_Node]:
-        """Return every node once, children before parents, in an order that depends on the set of people alone."""
-        order: dict[_Node, None] = {}
-
-        def visit(node: _Node) -> None:
-            if node not in order and node.level != _BELOW_ALL:
-                for _, child in node.edges:
-                    visit(child)
-                order[node] = None
-
-        visit(self._root)
-        return list(order)
-
 
 class _Weaver:
     """Makes the nodes of one question; equal nodes are made once, and every step counts against MAX_STEPS."""
@@ -290,6 +281,7 @@ class _Weaver:
         self.full = space.full
         self.space = space
         self.steps = 0
+        self.asked: set[int] = set()
         self.made: dict[tuple[int, tuple[tuple[int, _Node], ...]], _Node] = {}
         self.known: dict[tuple[_Operation, _Node, _Node], _Node] = {}
 
@@ -315,8 +307,15 @@ class _Weaver:
             msg = f"takes more than {MAX_STEPS} diagram operations"
             raise TooComplex(msg)
 
+    def ask(self, levels: Iterable[int]) -> None:
+        self.asked.update(levels)
+        if len(self.asked) > MAX_LEVELS:
+            msg = f"asks about more than {MAX_LEVELS} categories and values"
+            raise TooComplex(msg)
+
     def chain(self, masks: dict[int, int]) -> _Node:
         """Return the box of `masks`: level -> states."""
+        self.ask(masks)
         node = _EVERYONE
         for level in sorted(masks, reverse=True):
             node = self.node(level, {node: masks[level]} if masks[level] else {})
@@ -325,13 +324,11 @@ class _Weaver:
     def adopted(self, root: _Node) -> _Node:
         """Return this weaver's own copy of a diagram that another made."""
         copies: dict[_Node, _Node] = {_NOBODY: _NOBODY, _EVERYONE: _EVERYONE}
-
-        def copy(node: _Node) -> _Node:
-            if node not in copies:
-                copies[node] = self.node(node.level, {copy(child): mask for mask, child in node.edges})
-            return copies[node]
-
-        return copy(root)
+        nodes = _nodes(root)
+        self.ask(node.level for node in nodes)
+        for node in nodes:
+            copies[node] = self.node(node.level, {copies[child]: mask for mask, child in node.edges})
+        return copies[root]
 
     def combined(self, operation: _Operation, left: _Node, right: _Node) -> _Node:
         """Apply a set operation to two diagrams of this weaver."""
@@ -365,23 +362,18 @@ class _Weaver:
     def projected(self, root: _Node, levels: frozenset[int]) -> _Node:
         """Forget every level but `levels`."""
         copies: dict[_Node, _Node] = {_NOBODY: _NOBODY, _EVERYONE: _EVERYONE}
-
-        def copy(node: _Node) -> _Node:
-            if node not in copies:
-                children = [(mask, copy(child)) for mask, child in node.edges]
-                found = _NOBODY
-                if node.level in levels:
-                    masks: dict[_Node, int] = {}
-                    for mask, child in children:
-                        masks[child] = masks.get(child, 0) | mask
-                    found = self.node(node.level, masks)
-                else:
-                    for _, child in children:
-                        found = self.combined("or", found, child)
-                copies[node] = found
-            return copies[node]
-
-        return copy(root)
+        for node in _nodes(root):
+            found = _NOBODY
+            if node.level in levels:
+                masks: dict[_Node, int] = {}
+                for mask, child in node.edges:
+                    masks[copies[child]] = masks.get(copies[child], 0) | mask
+                found = self.node(node.level, masks)
+            else:
+                for _, child in node.edges:
+                    found = self.combined("or", found, copies[child])
+            copies[node] = found
+        return copies[root]
 
     def woven(self, expression: Expression) -> _Node:
         """Return the diagram of what an expression means."""
@@ -436,13 +428,23 @@ _SHORT_CUTS = {"and": _short_and, "or": _short_or, "minus": _short_minus}
 
 
 def region_of(expression: Expression, catalog: Catalog) -> Region:
-    """Return the people that an expression means. Raises TooComplex past MAX_STEPS."""
+    """Return the people that an expression means. Raises TooComplex past MAX_STEPS or MAX_LEVELS."""
     space = space_of(catalog)
-    try:
-        return Region(space, _Weaver(space).woven(expression))
-    except RecursionError as fault:
-        msg = f"reaches through too many of the catalogue's {len(space.levels)} levels"
-        raise TooComplex(msg) from fault
+    return Region(space, _Weaver(space).woven(expression))
+
+
+def _nodes(root: _Node) -> list[_Node]:
+    """Return every node once, children before parents, in an order that depends on the set of people alone."""
+    found: dict[_Node, None] = {}
+    waiting = [(root, False)]
+    while waiting:
+        node, children_found = waiting.pop()
+        if children_found:
+            found[node] = None
+        elif node not in found and node.level != _BELOW_ALL:
+            waiting.append((node, True))
+            waiting.extend((child, False) for _, child in reversed(node.edges))
+    return list(found)
 
 
 def _bits(mask: int) -> Iterator[int]:

@@ -106,13 +106,11 @@ class Factors:
 
     def box(self, masks: dict[int, int]) -> Region:
         """Return the people whose state in each factor named lies in the set given for it."""
-        region = Region.everyone(self.space)
-        for position, mask in masks.items():
-            levels = self.all[position].levels
-            if len(levels) == 1:
-                region &= Region.box(self.space, {levels[0]: mask})
-            else:
-                region &= Region.of_combinations(self.space, levels, mask)
+        levels = {position: self.all[position].levels for position in masks}
+        region = Region.box(self.space, {levels[i][0]: mask for i, mask in masks.items() if len(levels[i]) == 1})
+        for i, mask in masks.items():
+            if len(levels[i]) > 1:
+                region &= Region.of_combinations(self.space, levels[i], mask)
         return region
 
 

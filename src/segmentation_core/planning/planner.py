@@ -128,7 +128,7 @@ def _sum(shares: Iterable[Share | None]) -> _Answer:
 _SEVERAL_CLAUSES = Reason(
     "several-clauses",
     "One ad set can say one choice for each category, less at most one smaller such combination. "
-    "This filter needs several ad sets, and plans of several are not made yet.",
+    "This filter cannot be said by one, and plans of several are not made yet.",
 )
 
 

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segmentation_core.planning import covers
+from segmentation_core.planning.covers import Cover, smallest_cover
+from tests.unit.brute import subsets, union
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from random import Random
+
+ELEMENTS = 8
+
+universes = st.integers(0, (1 << ELEMENTS) - 1)
+families = st.lists(st.integers(1, (1 << ELEMENTS) - 1), max_size=8).flatmap(
+    lambda masks: st.permutations("abcdefgh"[: len(masks)]).map(lambda names: dict(zip(names, masks, strict=True)))
+)
+
+hard_families = st.lists(
+    st.sets(st.integers(0, 11), min_size=3, max_size=3), min_size=10, max_size=16, unique_by=frozenset
+).map(lambda triples: {f"{i:02}": sum(1 << element for element in triple) for i, triple in enumerate(triples)})
+
+
+def covering(universe: int, sets: Mapping[str, int], names: tuple[str, ...]) -> bool:
+    return not universe & ~union(sets[name] for name in names)
+
+
+def first_smallest(universe: int, sets: Mapping[str, int]) -> tuple[str, ...] | None:
+    """Go through all choices, smaller ones first and each size in ascending order of names."""
+    return next((names for names in subsets(sorted(sets)) if covering(universe, sets, names)), None)
+
+
+@given(universes, families)
+def test_the_smallest_cover_is_the_first_of_all_that_are_as_small(universe: int, sets: dict[str, int]) -> None:
+    expected = first_smallest(universe, sets)
+    found = smallest_cover(universe, sets)
+    assert found == (None if expected is None else Cover(expected, len(expected)))
+
+
+@given(hard_families)
+def test_the_smallest_cover_of_overlapping_triples_is_the_first(sets: dict[str, int]) -> None:
+    universe = union(sets.values())
+    expected = first_smallest(universe, sets)
+    assert expected is not None
+    assert smallest_cover(universe, sets) == Cover(expected, len(expected))
+
+
+@given(universes, families, st.integers(0, 6))
+def test_out_of_budget_a_cover_still_covers_and_its_bound_is_sound(
+    universe: int, sets: dict[str, int], steps: int
+) -> None:
+    expected = first_smallest(universe, sets)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(covers, "MAX_STEPS", steps)
+        found = smallest_cover(universe, sets)
+    if expected is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert covering(universe, sets, found.names)
+        assert found.names == tuple(sorted(set(found.names)))
+        assert found.at_least <= len(expected) <= len(found.names)
+
+
+@given(hard_families, st.integers(0, 40))
+def test_out_of_budget_hard_covers_still_cover(sets: dict[str, int], steps: int) -> None:
+    universe = union(sets.values())
+    expected = first_smallest(universe, sets)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(covers, "MAX_STEPS", steps)
+        found = smallest_cover(universe, sets)
+    assert expected is not None
+    assert found is not None
+    assert covering(universe, sets, found.names)
+    assert found.names == tuple(sorted(set(found.names)))
+    assert found.at_least <= len(expected) <= len(found.names)
+
+
+@given(universes, families, st.randoms(use_true_random=False))
+def test_the_order_of_the_sets_does_not_matter(universe: int, sets: dict[str, int], random: Random) -> None:
+    shuffled = list(sets.items())
+    random.shuffle(shuffled)
+    assert smallest_cover(universe, dict(shuffled)) == smallest_cover(universe, sets)
+
+
+def test_nothing_is_covered_by_no_sets() -> None:
+    assert smallest_cover(0, {}) == Cover((), 0)
+    assert smallest_cover(0, {"a": 3}) == Cover((), 0)
+    assert smallest_cover(1, {}) is None
+    assert smallest_cover(1, {"a": 2}) is None
+
+
+def test_of_sets_that_cover_the_same_the_first_is_taken() -> None:
+    assert smallest_cover(0b11, {"c": 0b111, "b": 0b011, "a": 0b100}) == Cover(("b",), 1)
+
+
+def test_every_set_of_a_partition_is_needed_however_many_there_are() -> None:
+    sets = {f"{i:04}": 1 << i for i in range(2_000)}
+    assert smallest_cover((1 << 2_000) - 1, sets) == Cover(tuple(sets), 2_000)
+
+
+def test_a_greedy_cover_is_not_taken_for_a_smallest() -> None:
+    sets = {"wide": 0b00111100, "left": 0b00001111, "right": 0b11110000, "low": 0b00000011, "high": 0b11000000}
+    assert smallest_cover(0b11111111, sets) == Cover(("left", "right"), 2)
+
+
+def test_a_search_past_its_budget_settles_for_a_greedy_cover(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = range(15)
+    lines = [line for line in combinations(points, 3) if not (line[0] + 1) ^ (line[1] + 1) ^ (line[2] + 1)]
+    sets = {f"{i:02}": sum(1 << point for point in line) for i, line in enumerate(lines)}
+    universe = (1 << 15) - 1
+    assert smallest_cover(universe, sets) == Cover(first_smallest(universe, sets) or (), 5)
+    monkeypatch.setattr(covers, "MAX_STEPS", 0)
+    found = smallest_cover(universe, sets)
+    assert found is not None
+    assert covering(universe, sets, found.names)
+    assert found.at_least == 5

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segmentation_core import Catalog, parse_filter, relation
+from segmentation_core.testing import catalogs, filters
+from tests.unit.brute import audience
+
+if TYPE_CHECKING:
+    from segmentation_core.relations import Relation
+
+DIMENSION = {"id": "s", "kind": "single", "values": [{"id": "a"}, {"id": "b"}, {"id": "c"}]}
+CATALOG = Catalog.from_json(json.dumps({"name": "x", "version": "1", "dimensions": [DIMENSION]}))
+
+
+@given(st.data())
+def test_the_relation_of_two_filters_is_that_of_their_audiences(data: st.DataObject) -> None:
+    catalog = data.draw(catalogs(max_segments=0))
+    one, other = data.draw(filters(catalog)), data.draw(filters(catalog))
+    a, b = audience(one), audience(other)
+    expected: Relation
+    if a == b:
+        expected = "same"
+    elif a | b == b:
+        expected = "inside"
+    elif a | b == a:
+        expected = "contains"
+    elif a & b == 0:
+        expected = "disjoint"
+    else:
+        expected = "overlapping"
+    assert relation(one, other) == expected
+
+
+@given(st.data())
+def test_the_relation_turned_round_is_its_converse(data: st.DataObject) -> None:
+    catalog = data.draw(catalogs(max_segments=0))
+    one, other = data.draw(filters(catalog)), data.draw(filters(catalog))
+    converse = {"inside": "contains", "contains": "inside"}
+    found = relation(one, other)
+    assert relation(other, one) == converse.get(found, found)
+    assert relation(one, one) == "same"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (["a", "b"], ["b", "a"], "same"),
+        (["a"], ["a", "b"], "inside"),
+        (["a", "b"], ["a"], "contains"),
+        (["a"], ["b"], "disjoint"),
+        (["a", "b"], ["b", "c"], "overlapping"),
+        ([], [], "same"),
+        ([], ["a"], "inside"),
+        (["a"], [], "contains"),
+    ],
+)
+def test_each_relation_by_example(one: list[str], other: list[str], expected: Relation) -> None:
+    left = parse_filter({"dimension": "s", "in": one}, CATALOG)
+    assert relation(left, parse_filter({"dimension": "s", "in": other}, CATALOG)) == expected
+
+
+def test_filters_of_two_catalogues_have_no_relation() -> None:
+    other = Catalog.from_json(json.dumps(CATALOG.document))
+    with pytest.raises(ValueError, match="two catalogues"):
+        relation(parse_filter({}, CATALOG), parse_filter({}, other))
