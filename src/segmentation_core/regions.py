@@ -107,8 +107,8 @@ def space_of(catalog: Catalog) -> Space:
 class Region:
     """A set of people. Regions of one catalogue combine with `&`, `|`, `-` and `~`; all are values.
 
-    Raises TooComplex where a combination takes more than MAX_STEPS diagram operations or asks about more than MAX_LEVELS
-    levels.
+    Raises TooComplex where a combination takes more than MAX_STEPS diagram operations or asks about more than
+    MAX_LEVELS levels.
     """
 
     def __init__(self, space: Space, root: _Node) -> None:

@@ -41,7 +41,7 @@ def test_the_commands_of_the_readme_work_as_printed() -> None:
     ran = subprocess.run(
         ["bash", "-c", f"set -euo pipefail\n{there}"], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    assert "3 lists, proved fewest" in ran.stdout
+    assert "3 lists in 1 ad set, proved fewest" in ran.stdout
     assert ran.stdout.endswith("795\n")
 
 

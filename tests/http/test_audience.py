@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from entrypoints import demo
 from segmentation_core import Catalog, parse_filter
 from segmentation_core.testing import conjunctive_filter_documents
+from tests.served import Browser, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tests.served import Browser
+    from pathlib import Path
 
     SignedIn = Callable[[str], Browser]
 
@@ -81,6 +81,31 @@ def test_what_one_ad_set_cannot_say_is_counted_and_told_with_a_reason(analyst: B
     assert audience["reason"]["kind"] == "several-clauses"
     assert audience["inclusionSegments"] == audience["exclusionSegments"] == []
     assert audience["superset"] is audience["subset"] is None
+
+
+def test_a_plan_of_several_ad_sets_has_empty_flat_lists_since_they_could_only_mislead(tmp_path: Path) -> None:
+    document = {
+        "name": "two", "version": "1",
+        "dimensions": [
+            {"id": name, "kind": "multi", "values": [{"id": f"{name}{i}"} for i in range(2)]} for name in "ab"
+        ],
+        "segments": [
+            {"id": f"{use}{{{name}}}", "for_each": [name], "absent": use == "no "} for name in "ab" for use in ("", "no ")
+        ],
+    }  # fmt: skip
+    catalog, people = tmp_path / "catalog.json", tmp_path / "people.csv"
+    catalog.write_text(json.dumps(document))
+    people.write_text("a0,a1,b0,b1\n1,0,1,0\n1,1,1,1\n0,1,0,1\n1,0,0,0\n0,0,0,0\n")
+    with serving("--catalog", str(catalog), "--data", str(people)) as (address, _):
+        browser = Browser(address)
+        browser.sign_in("analyst")
+        audience = built(browser, {"audienceFilters": {"a": ["a0", "a1"], "b": ["b0", "b1"]}})
+    assert audience["audienceCount"] == sum(clause["count"] for clause in audience["clauses"]) == 3
+    assert audience["inclusionSegments"] == audience["exclusionSegments"] == []
+    assert audience["exact"] is True
+    assert len(audience["clauses"]) == 2
+    assert audience["message"].startswith("3 people. 2 ad sets, which share nobody: one ad set can")
+    assert audience["certificate"] == {"clauses": 2, "segments": 7, "lower_bound": {"clauses": 2, "segments": 7}}
 
 
 def test_a_dsp_account_gets_the_same_size_and_no_list(signed_in: SignedIn) -> None:

@@ -105,7 +105,9 @@ def test_the_example_of_the_design_is_read() -> None:
         "vip_uploaded_2026",
     ]
     assert catalog.segment["income_lifestyle_group_1.b"].traces == (Trace("income", ("1",)), Trace("lifestyle", ("b",)))
-    assert catalog.segment["automobile_automobile_1_no"].traces == (Trace("automobile", ("automobile_1",), absent=True),)
+    assert catalog.segment["automobile_automobile_1_no"].traces == (
+        Trace("automobile", ("automobile_1",), absent=True),
+    )
     assert catalog.segment["vip_uploaded_2026"] == Segment(
         "vip_uploaded_2026",
         (Trace("income", ("1", "2")), Trace("automobile", ("automobile_2",))),
@@ -275,7 +277,7 @@ def test_a_fault_tells_what_was_found_and_the_nearest_name() -> None:
 
 
 def test_all_faults_are_told_together() -> None:
-    document = changed("dimensions.1.ordered", True)
+    document = changed("dimensions.1.ordered", value=True)
     document["dimensions"][2]["values"] = []
     document["segments"] = [{"id": "{age", "for_each": ["agee"]}, {"id": "x", "where": {"age": "ancient", "owns": []}}]
     assert [fault.path for fault in problems(document)] == [
@@ -382,7 +384,9 @@ def test_the_bound_on_segments_holds_before_any_is_written_out() -> None:
     document = {
         "name": "wide",
         "version": "1",
-        "dimensions": [{"id": name, "kind": "single", "values": [{"id": str(i)} for i in range(100)]} for name in names],
+        "dimensions": [
+            {"id": name, "kind": "single", "values": [{"id": str(i)} for i in range(100)]} for name in names
+        ],
         "segments": [{"id": ".".join(f"{{{name}}}" for name in names), "for_each": names}],
     }
     assert problem(document) == ("$.segments[0]", "the segments come to more than 200000")
@@ -398,7 +402,9 @@ def test_a_catalogue_with_any_part_replaced_is_read_or_refused(data: st.DataObje
             break
         part = part[step]
     part[step] = data.draw(
-        st.sampled_from(["", "x", "income", "{", "{income}", 0, True, None, [], {}, ["1"], {"has": "1"}, {"x": ["1"]}, 10**30])
+        st.sampled_from(
+            ["", "x", "income", "{", "{income}", 0, True, None, [], {}, ["1"], {"has": "1"}, {"x": ["1"]}, 10**30]
+        )
     )
     try:
         read(document)

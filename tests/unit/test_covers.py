@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segmentation_core.planning import covers
-from segmentation_core.planning.covers import Cover, smallest_cover
+from segmentation_core.planning.covers import Cover, smallest_cover, smallest_exact_cover
 from tests.unit.brute import subsets, union
 
 if TYPE_CHECKING:
@@ -121,3 +121,64 @@ def test_a_search_past_its_budget_settles_for_a_greedy_cover(monkeypatch: pytest
     assert found is not None
     assert covering(universe, sets, found.names)
     assert found.at_least == 5
+
+
+WANTED = 0b1111
+exact_sets = st.dictionaries(st.text("abc", min_size=1, max_size=2), st.integers(1, 255), max_size=6)
+removables = st.dictionaries(
+    st.text("xyz", min_size=1, max_size=2), st.integers(1, 15).map(lambda m: m << 4), max_size=4
+)
+
+
+def first_exact(
+    sets: Mapping[str, int], removable: Mapping[str, int]
+) -> tuple[int, tuple[str, ...], tuple[str, ...]] | None:
+    """Try every choice of both: the fewest, then the first by names."""
+    choices = [
+        (len(names) + len(without), tuple(sorted(names)), tuple(sorted(without)))
+        for names in subsets(sorted(sets))
+        for without in subsets(sorted(removable))
+        if union(sets[name] for name in names) & ~union(removable[name] for name in without) == WANTED
+    ]
+    return min(choices, default=None)
+
+
+@given(exact_sets, removables)
+def test_an_exact_cover_is_the_first_of_the_smallest(sets: dict[str, int], removable: dict[str, int]) -> None:
+    found = smallest_exact_cover(WANTED, sets, removable)
+    expected = first_exact(sets, removable)
+    assert (found and (found.size, found.names, found.without)) == expected
+    assert found is None or found.at_least == found.size
+
+
+@given(exact_sets, removables, st.integers(0, 150))
+def test_out_of_budget_an_exact_cover_is_exact_and_its_bound_sound(
+    sets: dict[str, int], removable: dict[str, int], steps: int
+) -> None:
+    expected = first_exact(sets, removable)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(covers, "MAX_STEPS", steps)
+        found = smallest_exact_cover(WANTED, sets, removable)
+    if expected is None:
+        assert found is None
+    else:
+        assert found
+        spilt = union(sets[name] for name in found.names) & ~WANTED
+        assert union(sets[name] for name in found.names) & WANTED == WANTED
+        assert not spilt & ~union(removable[name] for name in found.without)
+        assert found.at_least <= expected[0] <= found.size
+
+
+def test_a_cover_that_is_found_within_the_budget_is_kept_where_the_first_by_names_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sets = {f"{i:02}": 1 << i | 1 << (i + 1) % 9 for i in range(9)} | {"zz": 0b111}
+    sizes = set()
+    for steps in range(0, 2_000, 20):
+        monkeypatch.setattr(covers, "MAX_STEPS", steps)
+        found = smallest_cover((1 << 9) - 1, sets)
+        assert found is not None
+        assert covering((1 << 9) - 1, sets, found.names)
+        assert found.at_least <= 4 <= found.size
+        sizes.add((found.size, found.at_least))
+    assert (4, 4) in sizes

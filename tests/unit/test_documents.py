@@ -232,7 +232,15 @@ def test_a_path_tells_every_step_apart(key: str, index: int) -> None:
 
 @pytest.mark.parametrize(
     ("key", "path"),
-    [("in", "$.in"), ("_a1", "$._a1"), ("1", '$["1"]'), ("a b", '$["a b"]'), ('"', '$["\\""]'), ("é", '$["é"]'), ("a\n", '$["a\\n"]')],
+    [
+        ("in", "$.in"),
+        ("_a1", "$._a1"),
+        ("1", '$["1"]'),
+        ("a b", '$["a b"]'),
+        ('"', '$["\\""]'),
+        ("é", '$["é"]'),
+        ("a\n", '$["a\\n"]'),
+    ],
 )
 def test_a_plain_key_follows_a_dot_and_any_other_stands_in_brackets(key: str, path: str) -> None:
     assert at("$", key) == path

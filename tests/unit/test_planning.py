@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from itertools import product
 from typing import Any
 
@@ -15,7 +14,6 @@ from segmentation_core import (
     Bound,
     Catalog,
     Certificate,
-    Clause,
     Filter,
     Plan,
     Reason,
@@ -26,15 +24,15 @@ from segmentation_core import (
     plan_audience,
     regions,
 )
-from segmentation_core.planning import covers, factors, pivots
-from segmentation_core.regions import HAS, LACKS
+from segmentation_core.planning import covers, factors
+from segmentation_core.regions import LACKS
 from segmentation_core.testing import (
     catalog_documents,
     catalogs,
     conjunctive_filter_documents,
     filter_documents,
 )
-from tests.unit.brute import audience, everyone, first_exact_clause, is_reached, order, reached, shuffled, those, union
+from tests.unit.brute import audience, everyone, first_exact_clause, is_reached, order, reached, shuffled
 
 Document = dict[str, Any]
 
@@ -119,13 +117,10 @@ def test_where_one_clause_is_exact_the_plan_is_the_first_of_the_fewest_lists(wan
         assert plan.certificate == Certificate(1, best.segments, Bound(1, best.segments))
 
 
-@given(wanted_audiences(), st.integers(0, 2), st.integers(0, 2))
-def test_out_of_budget_a_plan_is_still_exact_and_its_bound_sound(
-    wanted: Filter, pivot_steps: int, cover_steps: int
-) -> None:
+@given(wanted_audiences(), st.integers(0, 60))
+def test_out_of_budget_a_plan_is_still_exact_and_its_bound_sound(wanted: Filter, steps: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pivots, "MAX_STEPS", pivot_steps)
-        patch.setattr(covers, "MAX_STEPS", cover_steps)
+        patch.setattr(covers, "MAX_STEPS", steps)
         plan = plan_audience(wanted, wanted.catalog)
     people = audience(wanted)
     best = first_exact_clause(people, wanted.catalog) if people else None
@@ -151,15 +146,15 @@ def with_every_list(catalog: Catalog) -> Catalog:
     traces: list[tuple[Trace, ...]] = [()]
     for factor in factors.factors_of(catalog).all:
         levels = [space.levels[level] for level in factor.levels]
-        for states in product(*(range(len(level.states)) for level in levels)):
-            traces.append(
-                tuple(
-                    Trace(level.dimension, (level.states[state],))
-                    if level.value is None
-                    else Trace(level.dimension, (level.value,), absent=state == LACKS)
-                    for level, state in zip(levels, states, strict=True)
-                )
+        traces += [
+            tuple(
+                Trace(level.dimension, (level.states[state],))
+                if level.value is None
+                else Trace(level.dimension, (level.value,), absent=state == LACKS)
+                for level, state in zip(levels, states, strict=True)
             )
+            for states in product(*(range(len(level.states)) for level in levels))
+        ]
     segments = tuple(Segment(f"{i:03}", some) for i, some in enumerate(dict.fromkeys(traces)))
     return msgspec.structs.replace(catalog, segments=segments)
 
@@ -173,7 +168,7 @@ def test_several_clauses_are_the_reason_exactly_if_no_lists_would_do(data: st.Da
     if plan.reason and plan.reason.kind == "no-list":
         assert rich_plan.exact
     if plan.reason and plan.reason.kind == "several-clauses":
-        assert rich_plan.reason == plan.reason
+        assert len(rich_plan.clauses) != 1
         if len(rich.segments) <= 11:
             assert first_exact_clause(audience(parse_filter(document, rich)), rich) is None
 
@@ -205,7 +200,7 @@ def test_an_exact_plan_reads_on_the_wire_as_documented() -> None:
 
 
 def test_an_inexact_plan_reads_on_the_wire_as_documented() -> None:
-    plan = json.loads(msgspec.json.encode(planned({"dimension": "city", "in": ["Pune"]} | {}, UNLISTED)))
+    plan = json.loads(msgspec.json.encode(planned({"dimension": "city", "in": ["Pune"]}, UNLISTED)))
     assert plan == {
         "exact": False,
         "clauses": [],

@@ -17,6 +17,8 @@ from segmentation_core.testing import catalog_documents, catalogs, filter_docume
 from tests.unit.brute import audience, everyone, members, shuffled, state_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from segmentation_core import Filter
 
 Document = dict[str, Any]
@@ -95,7 +97,7 @@ def rewritings(draw: st.DrawFn, document: Document, catalog: Catalog, steps: int
     dimension = draw(st.sampled_from(catalog.dimensions))
     some = [value.id for value in draw(st.lists(st.sampled_from(dimension.values)))]
     held = {"dimension": dimension.id, "in": some}
-    ways = [
+    ways: list[Callable[[], Document]] = [
         lambda: {"not": {"not": again(document)}},
         lambda: {"and": draw(st.permutations([document, again(document), {}]))},
         lambda: {"or": draw(st.permutations([document, again(document), {"or": []}]))},
@@ -344,7 +346,7 @@ def test_every_operation_counts_its_steps(monkeypatch: pytest.MonkeyPatch) -> No
     one = parse_filter({"m": ["v0", "v2", "v4"]}, catalog).region
     other = parse_filter({"m": ["v1", "v3", "v5"]}, catalog).region
     monkeypatch.setattr(regions, "MAX_STEPS", 3)
-    for question in (
+    questions: list[Callable[[], object]] = [
         lambda: one & other,
         lambda: one | other,
         lambda: one - other,
@@ -353,7 +355,8 @@ def test_every_operation_counts_its_steps(monkeypatch: pytest.MonkeyPatch) -> No
         lambda: Region.box(space_of(catalog), dict.fromkeys(range(6), 1)),
         lambda: Region.of_combinations(space_of(catalog), range(6), 0x123456789ABCDEF),
         lambda: parse_filter({"m": ["v0", "v2", "v4", "v5"]}, catalog).region,
-    ):
+    ]
+    for question in questions:
         with pytest.raises(TooComplex, match="takes more than 3 diagram operations"):
             question()
 

@@ -157,6 +157,11 @@ def _advice(plan: Plan) -> str:
         return plan.reason.message
     if not plan.clauses:
         return "Nobody can match this filter, so there is nothing to upload."
+    if len(plan.clauses) > 1:
+        return (
+            f"{len(plan.clauses)} ad sets, which share nobody: one ad set can take any of several values of one "
+            "such category only."
+        )
     (clause,) = plan.clauses
     included = sum(map(len, clause.include))
     parts = [f"include {included} {_counted('list', included)}"]

@@ -1,139 +1,225 @@
-"""The fewest sets that cover another: exact within a budget, with a bound that is proved either way.
+"""The fewest sets that cover another, and the fewest that cover it exactly when what they spill may be taken away.
 
 Sets are integers, one bit an element. Set cover is NP-hard (Karp 1972); what catalogues ask is mostly disjoint
-families, answered at once, and small mixtures, answered by branch and bound with iterative deepening.
+families, answered at once, and small mixtures, answered by branch and bound with iterative deepening: exact within a
+budget of sets looked at, with a bound that is proved either way.
 """
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-MAX_STEPS = 20_000
-"""How many branches one search may open before it settles for a greedy cover."""
+MAX_STEPS = 200_000
+"""How many sets and elements one search may look at before it settles for a greedy cover."""
+
+
+_NEVER = 1 << 62
+"""More sets than there can be."""
 
 
 class Cover(msgspec.Struct, frozen=True):
-    """`names` in ascending order cover; no cover has fewer than `at_least` sets."""
+    """`names`, and `without` to take away what they spill, ascending; no cover has fewer than `at_least` sets."""
 
     names: tuple[str, ...]
     at_least: int
+    without: tuple[str, ...] = ()
 
-
-class _OutOfBudget(Exception):
-    pass
+    @property
+    def size(self) -> int:
+        """How many sets it has."""
+        return len(self.names) + len(self.without)
 
 
 def smallest_cover(universe: int, sets: Mapping[str, int]) -> Cover | None:
     """Return a smallest choice of `sets` whose union holds `universe`, None where there is none.
 
     Of several smallest the first by ascending names is taken. Past the budget it is a greedy cover, and `at_least`
-    lies below its size.
+    may lie below its size.
     """
-    useful: dict[int, str] = {}
+    return smallest_exact_cover(universe, {name: inside & universe for name, inside in sets.items()}, {})
+
+
+def smallest_exact_cover(universe: int, sets: Mapping[str, int], removable: Mapping[str, int]) -> Cover | None:
+    """Return a smallest choice of `sets` and of `removable` whose difference is `universe`, None where there is none.
+
+    The first have to hold `universe`, the second what these hold beyond it. No set of `removable` meets `universe`.
+    Of several smallest the first by ascending names is taken, those of `sets` first.
+    """
+    reach = reduce(or_, removable.values(), 0)
+    offers: dict[tuple[int, int], str] = {}
     for name in sorted(sets):
-        if inside := sets[name] & universe:
-            useful.setdefault(inside, name)
-    reach = total = 0
-    for mask in useful:
-        reach |= mask
-        total += mask.bit_count()
-    if reach != universe:
+        inside, spill = sets[name] & universe, sets[name] & ~universe
+        if inside and not spill & ~reach:
+            offers.setdefault((inside, spill), name)
+    insides = [inside for inside, _ in offers]
+    if reduce(or_, insides, 0) != universe:
         return None
-    if total == universe.bit_count():
-        return Cover(tuple(sorted(useful.values())), len(useful))
-    return _Search(universe, useful).smallest()
+    disjoint = sum(inside.bit_count() for inside in insides) == universe.bit_count()
+    if disjoint and not any(spill for _, spill in offers):
+        return Cover(tuple(sorted(offers.values())), len(offers))
+    told_apart = _told_apart(universe, insides)
+    return _Search(
+        [_Offer(name, _renumbered(inside, told_apart), spill) for (inside, spill), name in offers.items()], removable
+    ).smallest()
+
+
+class _Offer(msgspec.Struct, frozen=True, order=True):
+    """A set: what it holds of the universe, and beyond it."""
+
+    name: str
+    inside: int
+    spill: int
+
+
+class _OutOfBudget(Exception):
+    pass
+
+
+class _Bounds:
+    """How many of some offers it takes to cover what is left, at the least."""
+
+    def __init__(self, universe: int, offers: Iterable[_Offer]) -> None:
+        self.insides = [offer.inside for offer in offers]
+        holders = {bit: [inside for inside in self.insides if inside & bit] for bit in _bits(universe)}
+        scarcest_first = sorted((bit for bit in holders if holders[bit]), key=lambda bit: len(holders[bit]))
+        self.together = {bit: reduce(or_, holders[bit]) for bit in scarcest_first}
+        self.reach = reduce(or_, self.insides, 0)
+        self.cost = len(self.insides) + len(self.together)
+
+    def at_least(self, rest: int) -> int:
+        """Elements of which no offer holds two need one each, and no offer holds more than the widest."""
+        if rest & ~self.reach:
+            return _NEVER
+        widest = max((inside & rest).bit_count() for inside in self.insides)
+        apart, left = 0, rest
+        for bit, together in self.together.items():
+            if left & bit:
+                apart += 1
+                left &= ~together
+        return max(apart, -(-rest.bit_count() // widest))
 
 
 class _Search:
-    def __init__(self, universe: int, named: dict[int, str]) -> None:
-        self.universe = universe
-        self.by_name = sorted((name, mask) for mask, name in named.items())
-        self.maximal = _maximal(named)
-        self.widest = max(mask.bit_count() for mask in self.maximal)
+    """One search. What is left to cover, what is spilt, and how many sets may still be taken describe a branch."""
+
+    def __init__(self, offers: list[_Offer], removable: Mapping[str, int]) -> None:
+        self.universe = universe = reduce(or_, (offer.inside for offer in offers), 0)
+        self.offers = sorted(offers)
+        self.best = _undominated(offers)
+        self.removable = removable
+        self.any = _Bounds(universe, self.best)
+        self.pure = _Bounds(universe, (offer for offer in self.best if not offer.spill))
+        self.holders = {bit: [offer for offer in self.best if offer.inside & bit] for bit in self.any.together}
         self.steps = 0
-        self.infeasible: dict[int, int] = {}
+        self.exact = True
+        self.futile: dict[tuple[int, int], int] = {}
+        self.priced: dict[int, Cover] = {}
 
     def smallest(self) -> Cover:
-        size = self.bound(self.universe)
+        proved = size = self.at_least(self.universe, 0)
         try:
-            while (found := self.covering(self.universe, size)) is None:
+            while (found := self.covering(self.universe, 0, size)) is None:
                 size += 1
+                proved = size if self.exact else proved
         except _OutOfBudget:
-            return Cover(self.greedy(), size)
+            return self.cover(self.greedy(), proved)
         self.steps = 0
         try:
-            return Cover(self.first_of(size), size)
+            found = self.first_of(size)
         except _OutOfBudget:
-            names = {mask: name for name, mask in self.by_name}
-            return Cover(tuple(sorted(names[mask] for mask in found)), size)
+            found = tuple(sorted(found))
+        return self.cover(found, proved)
 
-    def bound(self, rest: int) -> int:
-        """Elements of which no set holds two need a set each; and no set holds more than the widest does."""
-        apart = 0
-        left = rest
-        while left:
-            element = left & -left
-            apart += 1
-            for mask in self.maximal:
-                if mask & element:
-                    left &= ~mask
-        return max(apart, -(-rest.bit_count() // self.widest))
+    def at_least(self, rest: int, spilt: int) -> int:
+        """Return how many sets are missing at the least: the first that spills costs one to take away."""
+        missing = self.any.at_least(rest)
+        if spilt:
+            return missing + self.price(spilt).at_least
+        return min(self.pure.at_least(rest), missing + 1)
 
-    def covering(self, rest: int, size: int) -> tuple[int, ...] | None:
-        """Return at most `size` sets that cover `rest`, or None where there are none."""
+    def price(self, spilt: int) -> Cover:
+        """Return the smallest choice that takes away what is spilt."""
+        if spilt not in self.priced:
+            cover = smallest_cover(spilt, self.removable)
+            assert cover is not None, "every offer's spill is removable"  # noqa: S101
+            self.exact &= cover.at_least == cover.size
+            self.priced[spilt] = cover
+        return self.priced[spilt]
+
+    def covering(self, rest: int, spilt: int, size: int) -> tuple[str, ...] | None:
+        """Return offers that cover `rest`, at most `size` sets with what takes their spill away; None for none."""
         if not rest:
-            return ()
-        if self.infeasible.get(rest, -1) >= size or self.bound(rest) > size:
-            return None
-        self.steps += 1
+            return () if not spilt or self.price(spilt).size <= size else None
+        self.steps += self.any.cost
         if self.steps > MAX_STEPS:
             raise _OutOfBudget
-        for mask in self.branches(rest):
-            if (others := self.covering(rest & ~mask, size - 1)) is not None:
-                return (mask, *others)
-        self.infeasible[rest] = size
+        if self.futile.get((rest, spilt), -1) >= size or self.at_least(rest, spilt) > size:
+            return None
+        scarcest = next(bit for bit in self.holders if bit & rest)
+        for offer in sorted(self.holders[scarcest], key=lambda offer: (-(offer.inside & rest).bit_count(), offer)):
+            others = self.covering(rest & ~offer.inside, spilt | offer.spill, size - 1)
+            if others is not None:
+                return (offer.name, *others)
+        self.futile[rest, spilt] = size
         return None
-
-    def branches(self, rest: int) -> Sequence[int]:
-        """Return the sets that hold the element which the fewest sets hold, the widest first."""
-        left, fewest = rest, self.maximal
-        while left:
-            element = left & -left
-            left ^= element
-            holders = [mask for mask in self.maximal if mask & element]
-            if len(holders) < len(fewest) or fewest is self.maximal:
-                fewest = holders
-        return sorted(fewest, key=lambda mask: (-(mask & rest).bit_count(), mask))
 
     def first_of(self, size: int) -> tuple[str, ...]:
         """Return the first cover of `size` sets by ascending names."""
-        rest, chosen = self.universe, list[str]()
-        for name, mask in self.by_name:
+        rest, spilt, chosen = self.universe, 0, list[str]()
+        for offer in self.offers:
             left = size - len(chosen) - 1
-            if mask & rest and self.covering(rest & ~mask, left) is not None:
-                chosen.append(name)
-                rest &= ~mask
+            if offer.inside & rest and self.covering(rest & ~offer.inside, spilt | offer.spill, left) is not None:
+                chosen.append(offer.name)
+                rest &= ~offer.inside
+                spilt |= offer.spill
         return tuple(chosen)
 
     def greedy(self) -> tuple[str, ...]:
-        """Take the set that covers most of what is left, until nothing is (Chvátal 1979)."""
-        rest, chosen = self.universe, list[str]()
+        """Take what covers most and spills least anew, until nothing is left (Chvátal 1979)."""
+        rest, spilt, chosen = self.universe, 0, list[str]()
         while rest:
-            name, mask = max(self.by_name, key=lambda entry: (entry[1] & rest).bit_count())
-            chosen.append(name)
-            rest &= ~mask
+            offer = max(
+                self.offers, key=lambda offer: ((offer.inside & rest).bit_count(), -(offer.spill & ~spilt).bit_count())
+            )
+            chosen.append(offer.name)
+            rest &= ~offer.inside
+            spilt |= offer.spill
         return tuple(sorted(chosen))
 
+    def cover(self, names: tuple[str, ...], at_least: int) -> Cover:
+        spilt = reduce(or_, (offer.spill for offer in self.offers if offer.name in names), 0)
+        return Cover(names, at_least, self.price(spilt).names if spilt else ())
 
-def _maximal(masks: Mapping[int, str]) -> list[int]:
-    widest_first = sorted(masks, key=lambda mask: (-mask.bit_count(), mask))
-    kept: list[int] = []
-    for mask in widest_first:
-        if not any(mask | other == other for other in kept):
-            kept.append(mask)
+
+def _undominated(offers: list[_Offer]) -> list[_Offer]:
+    """Leave out offers that hold no more than another which spills no more."""
+    kept: list[_Offer] = []
+    for offer in sorted(offers, key=lambda offer: (-offer.inside.bit_count(), offer.spill.bit_count(), offer)):
+        if not any(not offer.inside & ~other.inside and not other.spill & ~offer.spill for other in kept):
+            kept.append(offer)
     return kept
+
+
+def _told_apart(universe: int, sets: Iterable[int]) -> list[int]:
+    """Return one element of each class of elements that lie in the same sets: to cover these is to cover all."""
+    classes = [universe] if universe else []
+    for mask in sets:
+        classes = [part for whole in classes for part in (whole & mask, whole & ~mask) if part]
+    return sorted(whole & -whole for whole in classes)
+
+
+def _renumbered(mask: int, elements: list[int]) -> int:
+    return sum(1 << number for number, element in enumerate(elements) if mask & element)
+
+
+def _bits(mask: int) -> Iterable[int]:
+    while mask:
+        yield mask & -mask
+        mask &= mask - 1

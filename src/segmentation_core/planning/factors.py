@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from segmentation_core.catalog import Catalog, Segment
 
-MAX_STATES = 1 << 20
+MAX_STATES = 1 << 16
 """How many combinations the levels that lists link may come to."""
 
 

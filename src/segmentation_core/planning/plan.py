@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-ReasonKind: TypeAlias = Literal["several-clauses", "no-list"]
+ReasonKind: TypeAlias = Literal["several-clauses", "too-many-clauses", "no-list"]
 
 
 class Clause(msgspec.Struct, frozen=True):
@@ -49,8 +49,9 @@ class Certificate(msgspec.Struct, frozen=True):
 class Reason(msgspec.Struct, frozen=True):
     """Why there is no exact plan to give.
 
-    `several-clauses`: no one clause can mean the filter, and plans of several are not made yet. `no-list`: one clause
-    could, but the lists it would need are not in the catalogue. `message` is a sentence for people.
+    `several-clauses`: no one clause can mean the filter, whatever the lists, and no plan of several was found.
+    `too-many-clauses`: it takes more than a plan may have. `no-list`: the lists that the plan would need are not in the
+    catalogue. `message` is a sentence for people.
     """
 
     kind: ReasonKind

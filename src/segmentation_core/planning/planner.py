@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, reduce
-from operator import or_
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from segmentation_core.planning.clauses import Answer, clause_of
 from segmentation_core.planning.factors import Factors, factors_of
-from segmentation_core.planning.pivots import Share, guard, pivot, reach
+from segmentation_core.planning.grids import Grid, bound_of, grid_of
 from segmentation_core.planning.plan import Bound, Certificate, Clause, Plan, Reason
-from segmentation_core.planning.shapes import Shape, shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from segmentation_core.catalog import Catalog
     from segmentation_core.filters import Filter
 
-_SHOWN = 4
-
-
-class _Answer(msgspec.Struct, frozen=True, order=True):
-    """A clause by what it is compared by: number of lists, then their ids. `at_least` lists are needed, proved."""
-
-    lists: int
-    include: tuple[str, ...]
-    exclude: tuple[str, ...]
-    at_least: int
+MAX_CLAUSES = 64
+"""How many clauses a plan may have."""
 
 
 def plan_audience(wanted: Filter, catalog: Catalog) -> Plan:
-    """Return a plan of one clause that reaches exactly the people `wanted` means.
+    """Return a plan that reaches exactly the people `wanted` means.
 
-    The clause has the fewest lists that any clause of one include group can have, as its certificate says; of several
-    such clauses it is the first by include ids, then exclude ids. The empty audience is a plan of no clauses. Where one
-    clause cannot mean the filter, `exact` is false and `reason` says why.
+    It has one clause where one can mean the filter, with the fewest lists that such a clause can have; of several such
+    clauses it is the first by include ids, then exclude ids. Any of several values of several multi dimensions takes
+    several clauses, and gets the fewest. The empty audience is a plan of no clauses. `certificate` has what is proved.
+    Where no such plan is found, `exact` is false and `reason` says why.
 
     Raises TooComplex where the filter's region passes its bound, ValueError where `wanted` was read against another
     catalogue.
@@ -44,92 +31,55 @@ def plan_audience(wanted: Filter, catalog: Catalog) -> Plan:
     if wanted.catalog is not catalog:
         msg = "the filter was read against another catalogue"
         raise ValueError(msg)
-    region = wanted.region
-    if region.is_empty():
-        return Plan(exact=True, clauses=(), certificate=Certificate(0, 0, Bound(0, 0)), fingerprint=wanted.fingerprint)
+    if wanted.region.is_empty():
+        return _exact(wanted, (), Bound(0, 0))
     factors = factors_of(catalog)
-    shape = shape_of(region, factors)
-    if shape is None:
-        return _inexact(wanted, _SEVERAL_CLAUSES)
-    answer = _round_hole(shape, factors) if shape.hole else _round_pivot(shape, factors)
-    if isinstance(answer, Reason):
+    answer = clause_of(wanted.region, factors)
+    if isinstance(answer, Answer):
+        return _exact(wanted, (answer.clause,), Bound(1, answer.at_least))
+    grid = grid_of(wanted.region, factors)
+    if grid is None:
         return _inexact(wanted, answer)
-    clause = Clause((answer.include,), answer.exclude, shape.direct)
-    certificate = Certificate(1, answer.lists, Bound(1, answer.at_least))
-    return Plan(exact=True, clauses=(clause,), certificate=certificate, fingerprint=wanted.fingerprint)
+    bound = bound_of(grid, factors)
+    if bound.clauses > MAX_CLAUSES:
+        return _inexact(wanted, Reason("too-many-clauses", _TOO_MANY.format(bound.clauses, MAX_CLAUSES)))
+    found = [_clauses_along(grid, along, factors) for along in grid.longest()]
+    exact = [clauses for clauses in found if not isinstance(clauses, Reason)]
+    if not exact:
+        return _inexact(wanted, next(reason for reason in found if isinstance(reason, Reason)))
+    return _exact(wanted, min(exact, key=_size_and_ids), bound)
 
 
-def _round_pivot(shape: Shape, factors: Factors) -> _Answer | Reason:
-    """Mean a box: include the lists of one factor, the pivot, and exclude what the others leave out.
-
-    The union of lists of several factors holds a box only if the lists of one factor alone do: hence one pivot. It need
-    not be a factor that the filter limits.
-    """
-    guards = {i: guard(factors.all[i], mask) for i, mask in shape.box.items()}
-    unguarded = [i for i, share in guards.items() if share is None]
-    candidates = unguarded or [*shape.box]
-    pivots = {i: share for i in candidates if (share := pivot(factors.all[i], shape.box[i]))}
-    if not unguarded:
-        pivots |= _free_pivot(factors, frozenset(shape.box))
-    if len(unguarded) > 1 or not pivots:
-        return _no_list(shape, unguarded, factors)
-    answers = [_sum([share, *(guards[i] for i in guards if i != position)]) for position, share in pivots.items()]
-    best = min(answers)
-    return msgspec.structs.replace(best, at_least=min(answer.at_least for answer in answers))
+_TOO_MANY = "This takes at least {} ad sets, more than the {} that a plan may have."
 
 
-def _round_hole(shape: Shape, factors: Factors) -> _Answer | Reason:
-    """Mean a box less a hole: exclude what the box leaves out, include on every factor what the hole leaves.
-
-    Somebody who lies outside the hole in one factor alone is reached by that factor's lists alone, and lists that touch
-    the hole must not be included: so every part is forced, and the fewest lists are the sum of the fewest of each.
-    """
-    guards = {i: guard(factors.all[i], mask) for i, mask in shape.box.items()}
-    unguarded = [i for i, share in guards.items() if share is None]
-    if unguarded:
-        return _no_list(shape, unguarded, factors)
-    shares = list(guards.values())
-    for i, missed in shape.hole.items():
-        wanted = shape.box.get(i, factors.all[i].full) & ~missed
-        share = reach(factors.all[i], wanted, missed)
-        if share is None:
-            inside = [trace for trace in factors.all[i].lists.values() if not trace & missed]
-            return _unreached(factors, i, wanted & ~reduce(or_, inside, 0))
-        shares.append(share)
-    return _sum(shares)
+def _clauses_along(grid: Grid, along: int, factors: Factors) -> tuple[Clause, ...] | Reason:
+    """Return a clause for each part of the grid, in the order of their ids, or why there is none for one of them."""
+    clauses: list[Clause] = []
+    for part in grid.parts(along):
+        answer = clause_of(part, factors)
+        if isinstance(answer, Reason):
+            return answer
+        clauses.append(answer.clause)
+    return tuple(sorted(clauses, key=_ids))
 
 
-def _free_pivot(factors: Factors, limited: frozenset[int]) -> dict[int, Share]:
-    """Return the best pivot among the factors that the filter does not limit: their lists include everyone."""
-    free = [(share, i) for share, i in _everyone(factors) if i not in limited]
-    if not free:
-        return {}
-    best, position = free[0]
-    return {position: msgspec.structs.replace(best, at_least=min(share.at_least for share, _ in free))}
+def _ids(clause: Clause) -> tuple[object, ...]:
+    return (clause.include, clause.exclude, sorted(clause.direct.items()))
 
 
-@lru_cache(maxsize=16)
-def _everyone(factors: Factors) -> list[tuple[Share, int]]:
-    """Return the ways to include everyone, the best first."""
-    shares = [(pivot(factor, factor.full), i) for i, factor in enumerate(factors.all)]
-    return sorted((share, i) for share, i in shares if share)
+def _size_and_ids(clauses: tuple[Clause, ...]) -> tuple[object, ...]:
+    return (sum(clause.segments for clause in clauses), [_ids(clause) for clause in clauses])
 
 
-def _sum(shares: Iterable[Share | None]) -> _Answer:
-    parts = [share for share in shares if share]
-    return _Answer(
-        sum(share.lists for share in parts),
-        tuple(sorted(name for share in parts for name in share.include)),
-        tuple(sorted(name for share in parts for name in share.exclude)),
-        sum(share.at_least for share in parts),
+def _exact(wanted: Filter, clauses: tuple[Clause, ...], bound: Bound) -> Plan:
+    lists = sum(clause.segments for clause in clauses)
+    return Plan(
+        exact=True,
+        clauses=clauses,
+        certificate=Certificate(len(clauses), lists, bound),
+        fingerprint=wanted.fingerprint,
     )
-
-
-_SEVERAL_CLAUSES = Reason(
-    "several-clauses",
-    "One ad set can say one choice for each category, less at most one smaller such combination. "
-    "This filter cannot be said by one, and plans of several are not made yet.",
-)
 
 
 def _inexact(wanted: Filter, reason: Reason) -> Plan:
@@ -142,41 +92,3 @@ def _inexact(wanted: Filter, reason: Reason) -> Plan:
         superset=None,
         subset=None,
     )
-
-
-def _no_list(shape: Shape, unguarded: list[int], factors: Factors) -> Reason:
-    """Say which people no list keeps out, or, where that is not the matter, which people no list reaches."""
-    if not unguarded or (len(unguarded) == 1 and not shape.hole):
-        return _unreached_by_pivot(shape, unguarded, factors)
-    kept = []
-    for i in unguarded:
-        factor, wanted = factors.all[i], shape.box[i]
-        outside = [trace for trace in factor.lists.values() if not trace & wanted]
-        kept.append(_told(factors, i, factor.full & ~wanted & ~reduce(or_, outside, 0)))
-    return Reason(
-        "no-list",
-        "No list keeps out people with " + ", nor people with ".join(kept) + "; "
-        "one ad set can do without excluding in one category only.",
-    )
-
-
-def _unreached_by_pivot(shape: Shape, unguarded: list[int], factors: Factors) -> Reason:
-    if not unguarded:
-        return Reason("no-list", "No category has lists that together reach everyone wanted.")
-    (i,) = unguarded
-    factor, wanted = factors.all[i], shape.box[i]
-    outside = reduce(or_, (trace for trace in factor.lists.values() if not trace & wanted), 0)
-    reaching = [trace for trace in factor.lists.values() if not trace & ~wanted & ~outside]
-    return _unreached(factors, i, wanted & ~reduce(or_, reaching, 0))
-
-
-def _unreached(factors: Factors, position: int, states: int) -> Reason:
-    told = _told(factors, position, states)
-    return Reason("no-list", f"No list reaches people with {told} without reaching people who are not wanted.")
-
-
-def _told(factors: Factors, position: int, states: int) -> str:
-    """Tell the people of some states of a factor, the first few of them."""
-    people = factors.people(position, states, _SHOWN)
-    more = states.bit_count() - len(people)
-    return " or ".join(people) + (f" (and {more} more)" if more > 0 else "")

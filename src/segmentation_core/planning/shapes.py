@@ -1,9 +1,9 @@
-"""The regions that one clause can mean: a box of factors, less a smaller box, times what it says of direct dimensions.
+"""The regions that one clause can mean: a box of factors, less a smaller box, with values of direct dimensions.
 
 What one clause with one include group reaches is the union of the lists it includes, each limiting one factor, less the
 lists it excludes, each leaving out states of one factor. The people kept out by exclusion leave a box; those in it whom
-no included list reaches lie outside in every factor, so they are a box too. No list speaks of direct dimensions, and the
-platform takes each of them apart from all else.
+no included list reaches lie outside in every factor, so they are a box too. No list speaks of direct dimensions, and
+the platform takes each of them apart from all else.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from segmentation_core.planning.plan import Plan
+    from segmentation_core.planning.plan import Certificate, Plan
 
 
 def plan_text(plan: Plan) -> str:
@@ -18,8 +18,7 @@ def plan_text(plan: Plan) -> str:
 def _lines(plan: Plan) -> Iterator[str]:
     if plan.reason:
         yield f"No exact plan. {plan.reason.message}"
-        return
-    if not plan.clauses:
+    elif not plan.clauses:
         yield "Nobody matches: no ad set is needed."
     for number, clause in enumerate(plan.clauses, 1):
         yield f"Ad set {number}"
@@ -29,10 +28,20 @@ def _lines(plan: Plan) -> Iterator[str]:
             yield f"  exclude  {_listed(clause.exclude)}"
         for dimension, values in clause.direct.items():
             yield f"  target   {dimension}: {', '.join(values)}"
-    if plan.certificate:
-        bound = plan.certificate.lower_bound
-        proved = "proved fewest" if plan.certificate.fewest else f"no plan has fewer than {bound.segments}"
-        yield f"{plan.certificate.segments} lists, {proved}"
+    if plan.clauses and plan.certificate:
+        yield _proved(plan.certificate)
+
+
+def _proved(certificate: Certificate) -> str:
+    size = f"{_count(certificate.segments, 'list')} in {_count(certificate.clauses, 'ad set')}"
+    if certificate.fewest:
+        return f"{size}, proved fewest"
+    bound = certificate.lower_bound
+    return f"{size}; proved: no plan has fewer than {bound.segments} in {bound.clauses}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _listed(names: tuple[str, ...]) -> str:

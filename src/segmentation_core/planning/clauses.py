@@ -1,0 +1,163 @@
+"""One clause: the lists to include and to exclude that mean exactly one region, with as few as can be."""
+
+from __future__ import annotations
+
+from functools import lru_cache, reduce
+from operator import or_
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from segmentation_core.planning.pivots import Share, guard, pivot, reach
+from segmentation_core.planning.plan import Clause, Reason
+from segmentation_core.planning.shapes import Shape, shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from segmentation_core.planning.factors import Factors
+    from segmentation_core.regions import Region
+
+_SHOWN = 4
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A clause that means a region, and how many lists every clause that means it has at the least."""
+
+    clause: Clause
+    at_least: int
+
+
+SEVERAL_CLAUSES = Reason(
+    "several-clauses",
+    "One ad set can say one choice for each category, less at most one smaller such combination. "
+    "This filter is more than one can say, and plans of several are made only for any of several values of several "
+    "categories.",
+)
+
+
+class _Lists(msgspec.Struct, frozen=True, order=True):
+    """The lists of a clause, compared by their number, then their ids. `at_least` are needed, proved."""
+
+    lists: int
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    at_least: int
+
+
+def clause_of(region: Region, factors: Factors) -> Answer | Reason:
+    """Return the clause of one include group that means a region, not empty, with the fewest lists.
+
+    Of several with as few it is the first by include ids, then exclude ids. Where there is none, say why.
+    """
+    shape = shape_of(region, factors)
+    if shape is None:
+        return SEVERAL_CLAUSES
+    lists = _round_hole(shape, factors) if shape.hole else _round_pivot(shape, factors)
+    if isinstance(lists, Reason):
+        return lists
+    return Answer(Clause((lists.include,), lists.exclude, shape.direct), lists.at_least)
+
+
+def _round_pivot(shape: Shape, factors: Factors) -> _Lists | Reason:
+    """Mean a box: include the lists of one factor, the pivot, and exclude what the others leave out.
+
+    The union of lists of several factors holds a box only if the lists of one factor alone do: hence one pivot. It need
+    not be a factor that the filter limits.
+    """
+    guards = {i: guard(factors.all[i], mask) for i, mask in shape.box.items()}
+    unguarded = [i for i, share in guards.items() if share is None]
+    candidates = unguarded or [*shape.box]
+    pivots = {i: share for i in candidates if (share := pivot(factors.all[i], shape.box[i]))}
+    if not unguarded:
+        pivots |= _free_pivot(factors, frozenset(shape.box))
+    if len(unguarded) > 1 or not pivots:
+        return _no_list(shape, unguarded, factors)
+    answers = [_sum([share, *(guards[i] for i in guards if i != position)]) for position, share in pivots.items()]
+    best = min(answers)
+    return msgspec.structs.replace(best, at_least=min(answer.at_least for answer in answers))
+
+
+def _round_hole(shape: Shape, factors: Factors) -> _Lists | Reason:
+    """Mean a box less a hole: exclude what the box leaves out, include on every factor what the hole leaves.
+
+    Somebody who lies outside the hole in one factor alone is reached by that factor's lists alone, and lists that touch
+    the hole must not be included: so every part is forced, and the fewest lists are the sum of the fewest of each.
+    """
+    guards = {i: guard(factors.all[i], mask) for i, mask in shape.box.items()}
+    unguarded = [i for i, share in guards.items() if share is None]
+    if unguarded:
+        return _no_list(shape, unguarded, factors)
+    shares = list(guards.values())
+    for i, missed in shape.hole.items():
+        wanted = shape.box.get(i, factors.all[i].full) & ~missed
+        share = reach(factors.all[i], wanted, missed)
+        if share is None:
+            inside = [trace for trace in factors.all[i].lists.values() if not trace & missed]
+            return _unreached(factors, i, wanted & ~reduce(or_, inside, 0))
+        shares.append(share)
+    return _sum(shares)
+
+
+def _free_pivot(factors: Factors, limited: frozenset[int]) -> dict[int, Share]:
+    """Return the best pivot among the factors that the filter does not limit: their lists include everyone."""
+    free = [(share, i) for share, i in _everyone(factors) if i not in limited]
+    if not free:
+        return {}
+    best, position = free[0]
+    return {position: msgspec.structs.replace(best, at_least=min(share.at_least for share, _ in free))}
+
+
+@lru_cache(maxsize=16)
+def _everyone(factors: Factors) -> list[tuple[Share, int]]:
+    """Return the ways to include everyone, the best first."""
+    shares = [(pivot(factor, factor.full), i) for i, factor in enumerate(factors.all)]
+    return sorted((share, i) for share, i in shares if share)
+
+
+def _sum(shares: Iterable[Share | None]) -> _Lists:
+    parts = [share for share in shares if share]
+    return _Lists(
+        sum(share.lists for share in parts),
+        tuple(sorted(name for share in parts for name in share.include)),
+        tuple(sorted(name for share in parts for name in share.exclude)),
+        sum(share.at_least for share in parts),
+    )
+
+
+def _no_list(shape: Shape, unguarded: list[int], factors: Factors) -> Reason:
+    """Say which people no list keeps out, or, where that is not the matter, which people no list reaches."""
+    if not unguarded or (len(unguarded) == 1 and not shape.hole):
+        return _unreached_by_pivot(shape, unguarded, factors)
+    kept = []
+    for i in unguarded:
+        factor, wanted = factors.all[i], shape.box[i]
+        outside = [trace for trace in factor.lists.values() if not trace & wanted]
+        kept.append(_told(factors, i, factor.full & ~wanted & ~reduce(or_, outside, 0)))
+    return Reason(
+        "no-list",
+        "No list keeps out people with " + ", nor people with ".join(kept) + "; "
+        "one ad set can do without excluding in one category only.",
+    )
+
+
+def _unreached_by_pivot(shape: Shape, unguarded: list[int], factors: Factors) -> Reason:
+    if not unguarded:
+        return Reason("no-list", "No category has lists that together reach everyone wanted.")
+    (i,) = unguarded
+    factor, wanted = factors.all[i], shape.box[i]
+    outside = reduce(or_, (trace for trace in factor.lists.values() if not trace & wanted), 0)
+    reaching = [trace for trace in factor.lists.values() if not trace & ~wanted & ~outside]
+    return _unreached(factors, i, wanted & ~reduce(or_, reaching, 0))
+
+
+def _unreached(factors: Factors, position: int, states: int) -> Reason:
+    told = _told(factors, position, states)
+    return Reason("no-list", f"No list reaches people with {told} without reaching people who are not wanted.")
+
+
+def _told(factors: Factors, position: int, states: int) -> str:
+    """Tell the people of some states of a factor, the first few of them."""
+    people = factors.people(position, states, _SHOWN)
+    more = states.bit_count() - len(people)
+    return " or ".join(people) + (f" (and {more} more)" if more > 0 else "")
