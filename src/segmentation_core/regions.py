@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from segmentation_core.catalog import Catalog
     from segmentation_core.expressions import Condition, Expression
 
-MAX_STEPS = 200_000
-"""How many diagram operations one question may take."""
+MAX_STEPS = 300_000
+"""How many diagram operations one question may take: nodes made, and pairs of edges compared."""
 
 MAX_LEVELS = 500
 """How many levels one question may ask about: as deep as an operation recurses."""
@@ -301,8 +301,8 @@ class _Weaver:
             made = self.made[level, edges] = _Node(level, edges)
         return made
 
-    def count(self) -> None:
-        self.steps += 1
+    def count(self, steps: int = 1) -> None:
+        self.steps += steps
         if self.steps > MAX_STEPS:
             msg = f"takes more than {MAX_STEPS} diagram operations"
             raise TooComplex(msg)
@@ -338,11 +338,11 @@ class _Weaver:
         key = (operation, left, right)
         found = self.known.get(key)
         if found is None:
-            self.count()
             level = min(left.level, right.level)
             masks: dict[_Node, int] = {}
-            right_edges = self.edges(right, level)
-            for left_mask, left_child in self.edges(left, level):
+            left_edges, right_edges = self.edges(left, level), self.edges(right, level)
+            self.count(len(left_edges) * len(right_edges))
+            for left_mask, left_child in left_edges:
                 for right_mask, right_child in right_edges:
                     if shared := left_mask & right_mask:
                         child = self.combined(operation, left_child, right_child)
@@ -379,19 +379,20 @@ class _Weaver:
         """Return the diagram of what an expression means."""
         match expression:
             case And(parts):
-                node = _EVERYONE
-                for part in parts:
-                    node = self.combined("and", node, self.woven(part))
-                return node
+                return self.folded("and", [_EVERYONE, *map(self.woven, parts)])
             case Or(parts):
-                node = _NOBODY
-                for part in parts:
-                    node = self.combined("or", node, self.woven(part))
-                return node
+                return self.folded("or", [_NOBODY, *map(self.woven, parts)])
             case Not(part):
                 return self.combined("minus", _EVERYONE, self.woven(part))
             case condition:
                 return self.condition(condition)
+
+    def folded(self, operation: _Operation, nodes: list[_Node]) -> _Node:
+        """Combine many diagrams pair by pair, so that each takes part in few operations."""
+        while len(nodes) > 1:
+            pairs = zip(nodes[::2], nodes[1::2], strict=False)
+            nodes = [self.combined(operation, *pair) for pair in pairs] + nodes[len(nodes) // 2 * 2 :]
+        return nodes[0]
 
     def condition(self, condition: Condition) -> _Node:
         name, values = condition.dimension, condition.values
