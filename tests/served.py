@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PASSWORD = "grüße an alle 123"
-COMMAND = Path(sys.executable).parent / "segmentation"
+COMMAND = str(Path(sys.executable).parent / "segmentation")
 
 
 @contextmanager

@@ -7,6 +7,8 @@ means done, 1 that the input was at fault (the path and place are told), 2 wrong
 from __future__ import annotations
 
 import argparse
+import io
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -37,9 +39,13 @@ class _UnreadableFile(InputError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        status = int(options.run(options))
+        sys.stdout.flush()
     except SegmentationError as fault:
         _tell(fault, as_json=getattr(options, "json", False))
         return AT_FAULT
@@ -49,8 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return AT_FAULT
+    except OSError as fault:
+        print(f"segmentation: cannot write: {fault.strerror}", file=sys.stderr)
+        sys.stdout = io.StringIO()
+        return AT_FAULT
     except KeyboardInterrupt:
         return 130
+    else:
+        return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -121,7 +133,8 @@ def _serve(options: argparse.Namespace) -> int:
     from entrypoints import demo  # noqa: PLC0415  the extras of the server, which the other commands do without
     from entrypoints.serve import serve_demo  # noqa: PLC0415
 
-    serve_demo(options.catalog or demo.CATALOG, options.data or demo.CUSTOMERS, host=options.host, port=options.port)
+    catalog = _catalog(options.catalog or demo.CATALOG)
+    serve_demo(catalog, options.data or demo.CUSTOMERS, host=options.host, port=options.port)
     return DONE
 
 
@@ -191,6 +204,8 @@ def _questions(options: argparse.Namespace) -> Iterator[tuple[str, bytes]]:
     if options.filter is not None:
         yield "--filter", options.filter.encode(errors="surrogateescape")
         return
+    if str(options.filters) == "-" and sys.stdin is None:
+        raise _UnreadableFile(Problem("stdin", "is closed"))
     if str(options.filters) == "-":
         for number, line in enumerate(sys.stdin.buffer, 1):
             yield f"stdin, line {number}", line
@@ -200,7 +215,13 @@ def _questions(options: argparse.Namespace) -> Iterator[tuple[str, bytes]]:
 
 
 def _catalog(path: Path) -> Catalog:
-    return Catalog.from_json(_bytes_of(path))
+    try:
+        return Catalog.from_json(_bytes_of(path))
+    except _UnreadableFile:
+        raise
+    except InputError as fault:
+        fault.place = str(path)
+        raise
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -212,10 +233,11 @@ def _bytes_of(path: Path) -> bytes:
 
 def _tell(fault: SegmentationError, *, as_json: bool, place: str | None = None) -> None:
     problems = fault.problems if isinstance(fault, InputError) else ()
-    if as_json:
-        _print_json({"error": str(fault), "errors": problems})
-        return
+    place = fault.place if isinstance(fault, InputError) and fault.place else place
     where = f"{place}: " if place else ""
+    if as_json:
+        _print_json({"error": f"{where}{fault}", "errors": problems})
+        return
     if not problems:
         print(f"{where}{fault}", file=sys.stderr)
     for problem in problems:
@@ -225,7 +247,9 @@ def _tell(fault: SegmentationError, *, as_json: bool, place: str | None = None) 
 
 
 def _print_json(document: object) -> None:
-    sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+    """Print one line of JSON; half a character, as a file's name may have, is printed as its escape."""
+    text = json.dumps(msgspec.to_builtins(document), ensure_ascii=False, separators=(",", ":"))
+    sys.stdout.write(f"{text}\n")
 
 
 def _extra_for(missing: ModuleNotFoundError) -> str:

@@ -24,15 +24,14 @@ if TYPE_CHECKING:
 _DRAIN_SECONDS = 10
 
 
-def serve_demo(catalog_file: Path, data_file: Path, *, host: str, port: int) -> None:
+def serve_demo(catalog: Catalog, data_file: Path, *, host: str, port: int) -> None:
     """Serve until told to stop, with the demo's accounts in memory.
 
-    Prints the address and how to sign in as soon as the service answers. Raises CatalogError, DataError or
-    SettingsError before that.
+    Prints the address and how to sign in as soon as the service answers. Raises DataError or SettingsError
+    before that.
     """
     settings = Settings.for_demo(os.environ)
     password = demo.demo_password(os.environ)
-    catalog = Catalog.from_json(catalog_file.read_bytes())
     population = BitmapIndex.load(catalog, data_file)
     container = Container(settings=settings, catalog=catalog, population=population)
     asyncio.run(demo.add_accounts(container.users(), container.passwords(), password))

@@ -46,6 +46,8 @@ class Settings(msgspec.Struct, frozen=True):
             problems.append(Problem("SEGMENTATION_TOKEN_KEYS", "there is no key to sign sessions with"))
         if len({key for _, key in keys}) != len(keys):
             problems.append(Problem("SEGMENTATION_CSRF_KEY", "two keys are equal", expected="a key for each purpose"))
+        if "*" in self.cors_origins:
+            problems.append(Problem("SEGMENTATION_CORS_ORIGINS", "* would let every page call with cookies"))
         if problems:
             raise SettingsError(problems)
 

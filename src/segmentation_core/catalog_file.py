@@ -12,7 +12,8 @@ import msgspec
 
 from segmentation_core.catalog import Catalog, Dimension, Segment, Trace, Value, Weight
 from segmentation_core.documents import at, parse_json
-from segmentation_core.errors import CatalogError, Problem, excerpt, one_of
+from segmentation_core.errors import CatalogError, Problem, TooComplex, excerpt, one_of
+from segmentation_core.planning.factors import factors_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -190,7 +191,7 @@ def read_catalog(text: str | bytes) -> Catalog:
     if problems:
         raise CatalogError(problems)
     written = tuple(segments.written.values())
-    return Catalog(
+    catalog = Catalog(
         name=entry.name,
         version=entry.version,
         dimensions=entry.dimensions,
@@ -199,6 +200,11 @@ def read_catalog(text: str | bytes) -> Catalog:
         warnings=tuple(_same_people(written, segments.dimensions)),
         document=document,
     )
+    try:
+        factors_of(catalog)
+    except TooComplex as fault:
+        raise CatalogError(Problem("$.segments", str(fault))) from fault
+    return catalog
 
 
 def _dimension_problems(dimensions: tuple[Dimension, ...]) -> Iterator[Problem]:

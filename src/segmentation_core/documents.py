@@ -17,16 +17,21 @@ from segmentation_core.errors import DocumentError, Problem, excerpt
 MAX_DEPTH = 32
 """How deep arrays and objects may nest in any document."""
 
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_LONGEST_KEY = 80
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}\Z")
+_HALF = re.compile("[\ud800-\udfff]")
+_NOT_BRACKETS = re.compile(r'(?:"(?:[^"\\]++|\\.)*+"?|[^\[\]{}"]++)++', re.DOTALL)
 _MAX_INTEGER_DIGITS = 400
 
 
 def at(path: str, step: str | int) -> str:
-    """Return the path of what `step` leads to from `path`: an index of an array or a key of an object."""
+    """Return the path of what `step` leads to from `path`: an index of an array or a key, shortened, of an object."""
     if isinstance(step, int):
         return f"{path}[{step}]"
-    return f"{path}.{step}" if _PLAIN_KEY.match(step) else f"{path}[{json.dumps(step, ensure_ascii=False)}]"
+    if _PLAIN_KEY.match(step):
+        return f"{path}.{step}"
+    shown = step if len(step) <= _LONGEST_KEY else step[: _LONGEST_KEY - 1] + "…"
+    return f"{path}[{json.dumps(shown, ensure_ascii=not _is_whole(shown))}]"
 
 
 def parse_json(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401
@@ -41,7 +46,7 @@ def parse_json(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa
             text = text.decode("utf-8-sig")
         except UnicodeDecodeError as fault:
             raise DocumentError(Problem("$", f"byte {fault.start} is not UTF-8")) from fault
-    elif not text.isascii():
+    else:
         _refuse_half_characters(text)
     _refuse_deep(text, max_depth)
     try:
@@ -57,28 +62,22 @@ def parse_json(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa
 
 
 def _refuse_half_characters(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as fault:
-        raise DocumentError(Problem("$", "a string holds half of a surrogate pair")) from fault
+    if not _is_whole(text):
+        raise DocumentError(Problem("$", "a string holds half of a surrogate pair"))
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() or not _HALF.search(text)
 
 
 def _refuse_deep(text: str, max_depth: int) -> None:
     if text.count("[") + text.count("{") <= max_depth:
         return
     depth = 0
-    for token in _STRING_OR_BRACKET.finditer(text):
-        match text[token.start()]:
-            case "[" | "{":
-                depth += 1
-                if depth > max_depth:
-                    raise DocumentError(
-                        Problem("$", f"nested more than {max_depth} deep (at character {token.start()})")
-                    )
-            case "]" | "}":
-                depth -= 1
-            case _:
-                pass
+    for bracket in _NOT_BRACKETS.sub("", text):
+        depth += 1 if bracket in "[{" else -1
+        if depth > max_depth:
+            raise DocumentError(Problem("$", f"nested more than {max_depth} deep"))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -71,7 +71,13 @@ class InputError(SegmentationError):
         self.problems = found[:MOST_PROBLEMS]
         self.unlisted = len(found) - len(self.problems)
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        self.place: str | None = None
+        """The file or line that the input came from, where a reader of several knows it."""
         super().__init__(f"{self.subject}: {self.problems[0]}{more}")
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Problem, ...]], dict[str, object]]:
+        """Let the error travel between processes."""
+        return type(self), (self.problems,), {"unlisted": self.unlisted, "place": self.place}
 
 
 class DocumentError(InputError):

@@ -88,7 +88,11 @@ def parse_choices(choices: object, catalog: Catalog, *, path: str = "$") -> Filt
     if not isinstance(choices, dict):
         reader.fault(path, "is not an object", choices, "{dimension: [value, ...], ...}")
         return reader.finished(And(()))
-    asked = {name: values for name, values in choices.items() if values != [] or name in catalog.dimension}
+    asked = {
+        name: values
+        for name, values in choices.items()
+        if values not in ([], ()) or name in catalog.dimension or not isinstance(name, str)
+    }
     return reader.finished(reader.compact(asked, path))
 
 

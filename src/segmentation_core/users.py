@@ -50,7 +50,11 @@ def folded_name(username: str) -> str:
 
 
 def check_password(password: str, *, path: str = "$.password") -> None:
-    """Raise PasswordRefused unless the password has 8 to 64 characters (OWASP ASVS 5.0, 6.2)."""
+    """Raise PasswordRefused unless the password has 8 to 64 characters (OWASP ASVS 5.0, 6.2), all of them whole."""
+    try:
+        password.encode()
+    except UnicodeEncodeError as fault:
+        raise PasswordRefused(Problem(path, "is not text in UTF-8")) from fault
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         expected = f"{SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters"
         raise PasswordRefused(Problem(path, f"a password of {len(password)} characters", expected=expected))

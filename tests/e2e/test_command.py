@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -114,6 +115,47 @@ def test_a_catalogue_at_fault_is_told_with_its_place(tmp_path: Path, content: by
     assert ran.returncode == 1
     assert said in ran.stderr
     assert documents(run("catalog", "check", str(path), "--json"))[0]["errors"][0]["path"]
+
+
+def test_a_fault_of_the_catalogue_is_not_taken_for_one_of_the_filter(tmp_path: Path) -> None:
+    path = tmp_path / "empty.json"
+    path.write_text("")
+    asked = ("plan", "--catalog", str(path), "--filter", "{}")
+    assert run(*asked).stderr.startswith(f"{path}: $: not JSON")
+    assert documents(run(*asked, "--json"))[0]["error"].startswith(f"{path}: ")
+    assert str(path) in run("serve", "--demo", "--catalog", str(path), "--data", CUSTOMERS).stderr
+    assert "cannot be read" in run("serve", "--demo", "--catalog", str(tmp_path), "--data", CUSTOMERS).stderr
+
+
+def test_a_name_that_is_no_text_is_shown_with_escapes() -> None:
+    ran = run("plan", "--catalog", "no\udcffpe", "--filter", "{}", "--json")
+    assert ran.returncode == 1
+    assert documents(ran)[0]["errors"][0]["path"] == "no\udcffpe"
+
+
+def test_output_is_utf_8_whatever_the_locale() -> None:
+    environ = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    command = [COMMAND, "plan", "--catalog", CATALOG, "--filter", '{"ü": []}', "--json"]
+    ran = subprocess.run(command, capture_output=True, check=False, env=environ)
+    assert json.loads(ran.stdout)["errors"][0]["path"] == '$["ü"]'
+
+
+@pytest.mark.parametrize("json_too", [[], ["--json"]])
+def test_a_full_disk_is_told(json_too: list[str]) -> None:
+    command = [COMMAND, "plan", "--catalog", CATALOG, "--filter", "{}", *json_too]
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ran.returncode == 1
+    assert "No space left" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
+    shell = f"set -o pipefail; yes '{{}}' | head -20000 | {COMMAND} plan --catalog {CATALOG} --filters - | head -1"
+    ran = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
+    assert ran.stdout == "Ad set 1\n"
+    assert "Traceback" not in ran.stderr
+    assert "Exception" not in ran.stderr
 
 
 @pytest.mark.parametrize("option", ["--catalog", "--data", "--filters"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,7 @@ from entrypoints.http.errors import STATUS, status_of
 from entrypoints.settings import Settings
 from segmentation_core import Catalog, Filter, errors
 from segmentation_core.testing import everybody
-from tests.served import PASSWORD, Browser
+from tests.served import PASSWORD, Browser, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -117,6 +118,26 @@ def test_a_fault_of_ours_tells_nothing_but_its_request_id(
     assert "secret" not in answer.text
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
     assert len([record for record in caplog.records if record.exc_info]) == 1
+
+
+@pytest.mark.parametrize("path", ["/health?a=1", "/?b", "/health?a=1&a=2", "/schema/openapi.json?x=%00"])
+def test_a_query_parameter_that_nobody_reads_is_refused(browser: Browser, path: str) -> None:
+    answer = browser.http.get(path)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["path"].startswith("query.")
+
+
+def test_a_client_that_goes_away_is_no_fault_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    with serving() as (address, _):  # which fails on a traceback in the log
+        host, port = address.removeprefix("http://").split(":")
+        for _ in range(5):
+            with socket.create_connection((host, int(port))) as half:
+                half.sendall(
+                    b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                    b"Content-Length: 100\r\n\r\n{"
+                )
+        assert Browser(address).http.get("/health").status_code == 200
+    assert not caplog.records
 
 
 def _kinds(kind: type[errors.SegmentationError]) -> Iterator[type[errors.SegmentationError]]:

@@ -150,3 +150,6 @@ def test_signing_out_ends_the_session_and_clears_the_cookies(browser: Browser) -
 
 def test_signing_out_works_without_a_session(browser: Browser) -> None:
     assert browser.http.post("/api/auth/logout").status_code == 200
+    answer = browser.http.post("/api/auth/logout", headers={"Cookie": "token=a; token=b"})
+    assert answer.status_code == 200
+    assert {cookie["max-age"] for cookie in cookies_of(answer).values()} == {"0"}

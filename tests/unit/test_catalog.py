@@ -238,6 +238,7 @@ def test_codes_that_read_alike_are_one_code() -> None:
         ({"id": "x", "where": {"owns": {}}}, "where.owns", "'owns' is multi-valued"),
         ({"id": "x", "where": {"owns": {"lacks": "plane"}}}, "where.owns", "'owns' has no such value"),
         ({"id": "{agee}", "for_each": ["agee"]}, "for_each[0]", "there is no such dimension"),
+        ({"id": "{agee}", "for_each": ["agee"], "except": {"agee": ["old"]}}, "for_each[0]", "there is no such dimension"),
         ({"id": "{city}", "for_each": ["city"]}, "for_each[0]", "the platform targets 'city' directly, so no list can speak of it"),
         ({"id": "{age}{age}", "for_each": ["age", "age"]}, "for_each", "names a dimension twice"),
         ({"id": "{age}", "for_each": ["age"], "where": {"age": "old"}}, "where.age", "the family already goes through this dimension"),
@@ -410,3 +411,17 @@ def test_a_catalogue_with_any_part_replaced_is_read_or_refused(data: st.DataObje
         read(document)
     except CatalogError as error:
         assert all(fault.path.startswith("$") for fault in error.problems)
+
+
+def test_lists_that_link_more_than_can_be_planned_are_a_fault_of_the_catalogue() -> None:
+    names = [f"d{i}" for i in range(6)]
+    dimensions = [{"id": n, "kind": "single", "values": [{"id": f"v{i}"} for i in range(10)]} for n in names]
+    document = {
+        "name": "linked",
+        "version": "1",
+        "dimensions": dimensions,
+        "segments": [{"id": "all", "where": dict.fromkeys(names, "v0")}],
+    }
+    with pytest.raises(CatalogError, match=r"the lists link d0, d1, .* into 1000000 combinations") as raised:
+        Catalog.from_json(json.dumps(document))
+    assert raised.value.problems[0].path == "$.segments"

@@ -169,6 +169,21 @@ def test_out_of_budget_an_exact_cover_is_exact_and_its_bound_sound(
         assert found.at_least <= expected[0] <= found.size
 
 
+@given(hard_families, st.integers(0, 1_000))
+def test_out_of_budget_what_is_spilt_is_taken_away_and_the_bound_sound(removable: dict[str, int], steps: int) -> None:
+    spilt = union(removable.values())
+    expected = first_smallest(spilt, removable)
+    beyond = {name: mask << 1 for name, mask in removable.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(covers, "MAX_STEPS", steps)
+        found = smallest_exact_cover(1, {"one": 1 | spilt << 1}, beyond)
+    assert found is not None
+    assert found.names == ("one",)
+    assert covering(spilt << 1, beyond, found.without)
+    assert expected is not None
+    assert found.at_least <= 1 + len(expected) <= found.size
+
+
 def test_a_cover_that_is_found_within_the_budget_is_kept_where_the_first_by_names_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

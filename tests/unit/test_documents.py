@@ -244,3 +244,10 @@ def test_a_path_tells_every_step_apart(key: str, index: int) -> None:
 )
 def test_a_plain_key_follows_a_dot_and_any_other_stands_in_brackets(key: str, path: str) -> None:
     assert at("$", key) == path
+
+
+def test_a_path_shows_long_keys_shortened_and_half_characters_as_escapes() -> None:
+    assert at("$", "a" * 80) == "$." + "a" * 80
+    assert at("$", "a" * 5_000) == '$["' + "a" * 79 + '…"]'
+    assert at("$", "é") == '$["é"]'
+    assert at("$", "\ud800") == '$["\\ud800"]'

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import re
 
 import msgspec
@@ -145,3 +146,10 @@ def test_an_excerpt_of_what_is_endless_is_its_type() -> None:
     endless: list[object] = []
     endless.append(endless)
     assert excerpt(endless) == "<class 'list'>"
+
+
+def test_an_input_error_travels_between_processes_whole() -> None:
+    error = FilterError([Problem("$", f"fault {i}") for i in range(60)])
+    error.place = "filters.jsonl, line 3"
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
+    assert (type(copy), copy.problems, copy.unlisted, copy.place) == (FilterError, error.problems, 10, error.place)

@@ -38,7 +38,10 @@ Document = dict[str, Any]
 
 
 def any_filter_documents(catalog: Catalog) -> st.SearchStrategy[Document]:
-    return st.one_of(filter_documents(catalog), conjunctive_filter_documents(catalog))
+    """Draw filters of the full language, and often boxes and boxes less a box, which one clause can mean."""
+    boxes = conjunctive_filter_documents(catalog)
+    less = st.tuples(boxes, boxes).map(lambda pair: {"and": [pair[0], {"not": pair[1]}]})
+    return st.one_of(filter_documents(catalog), boxes, less)
 
 
 @st.composite
@@ -291,6 +294,7 @@ def test_what_no_box_of_direct_values_says_is_no_one_clause(document: Document) 
         ({"age": ["old", "mid"]}, small({"id": "x", "where": {"age": "old"}}), "No list reaches people with age mid without reaching people who are not wanted."),
         ({"age": ["old"], "owns": ["car"]}, small(AGE), "No list reaches people with owns with car without reaching people who are not wanted."),
         ({"age": ["old"], "owns": ["car"]}, UNLISTED, "No list keeps out people with age mid or age young, nor people with owns without car; one ad set can do without excluding in one category only."),
+        ({"age": ["old"], "owns": ["car"]}, small({"id": "x", "where": {"age": "old"}}, OWNS), "No list keeps out people with age mid or age young, nor people with owns without car; one ad set can do without excluding in one category only."),
         ({"or": [{"age": ["old"]}, {"owns": ["car"]}]}, small(AGE), "No list reaches people with owns with car without reaching people who are not wanted."),
         ({"owns": ["car", "boat"], "age": ["old"]}, small(OWNS), "No list keeps out people with age mid or age young; one ad set can do without excluding in one category only."),
     ],
@@ -348,6 +352,20 @@ def test_every_list_speaks_of_one_factor_as_it_speaks_of_people(data: st.DataObj
             assert on_it == parse_filter(listed, catalog).region
 
 
+def test_a_list_links_only_what_it_limits() -> None:
+    ages = ["mid", "old", "young"]
+    catalog = small(
+        AGE, {"id": "x", "where": {"age": ages, "owns": {"has": "car"}}}, {"id": "all", "where": {"age": ages}}
+    )
+    split = factors.factors_of(catalog)
+    assert [(factor.size, [*factor.lists]) for factor in split.all] == [
+        (3, ["age mid", "age old", "age young"]),
+        (2, []),
+        (2, ["x"]),
+        (1, ["all"]),
+    ]
+
+
 def _document(trace: Trace, catalog: Catalog) -> Document:
     negation = "not_in" if trace.absent else "in"
     assert not trace.absent or catalog.dimension[trace.dimension].multi
@@ -377,6 +395,7 @@ AGES = ["20-30", "30-40", "40-50", "50-60", "60-70", "70-80"]
         pytest.param({"policies": ["car"], "age": ["20-30"]}, ["age_20-30"], ["policy_car_no"], id="the other way round takes six"),
         pytest.param({"policies": ["car", "fire"], "caravan": ["yes"]}, ["policy_car_yes", "policy_fire_yes"], ["caravan_no"], id="any of two and one value"),
         pytest.param({"or": [{"policies": ["car"]}, {"caravan": ["yes"]}]}, ["caravan_yes", "policy_car_yes"], [], id="either of two dimensions"),
+        pytest.param({"and": [{"household_size": ["1", "2", "3", "4", "5"]}, {"not": {"household_size": ["1", "2"], "caravan": ["yes"]}}]}, ["caravan_no", "household_size_3", "household_size_4", "household_size_5"], ["household_size_6"], id="a box less a smaller box"),
         pytest.param({"and": [{"caravan": ["yes"]}, {"not": {"age": ["40-50"]}}]}, ["caravan_yes"], ["age_40-50"], id="all but one age"),
     ],
 )  # fmt: skip

@@ -16,6 +16,16 @@ def test_a_password_has_8_to_64_characters(password: str) -> None:
         check_password(password)
 
 
+def test_half_a_character_is_no_password() -> None:
+    with pytest.raises(PasswordRefused, match="UTF-8"):
+        check_password("\udcff" * 10)
+
+
+def test_no_origin_may_be_every_origin() -> None:
+    with pytest.raises(SettingsError, match="SEGMENTATION_CORS_ORIGINS"):
+        Settings("testing", {"a": KEY}, OTHER, cors_origins=("*",))
+
+
 @pytest.mark.parametrize("password", ["a" * 8, "ü" * 64, "🙂" * 64, "    \t    "])
 def test_characters_are_counted_and_none_is_asked_for(password: str) -> None:
     check_password(password)

@@ -13,7 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from entrypoints.http import audience, auth, operations, sign_in
 from entrypoints.http.errors import respond
 from entrypoints.http.headers import add_headers
-from entrypoints.http.requests import ApiRequest
+from entrypoints.http.requests import ApiRequest, only_known_parameters
 from segmentation_core import __version__
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def create_app(container: Container) -> Litestar:
             name: _provided(getattr(container, name))
             for name in ("settings", "catalog", "sign_in", "sign_out", "build_audience")
         },
-        guards=[auth.guard(container.authenticate())],
+        guards=[only_known_parameters, auth.guard(container.authenticate())],
         request_class=ApiRequest,
         request_max_body_size=MAX_BODY,
         exception_handlers={Exception: respond},

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import msgspec
 from litestar import Request
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException
+from litestar.exceptions import ClientException, HTTPException, InternalServerException
 from litestar.status_codes import HTTP_415_UNSUPPORTED_MEDIA_TYPE
 
-from segmentation_core.documents import parse_json
-from segmentation_core.errors import Problem, RequestError
+from segmentation_core.documents import at, parse_json
+from segmentation_core.errors import Problem, RequestError, excerpt
 from segmentation_core.users import User
+
+if TYPE_CHECKING:
+    from litestar.connection import ASGIConnection
+    from litestar.handlers.base import BaseRouteHandler
+
+
+def only_known_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Refuse query parameters that the route does not declare (`opt["query"]`), and any that is given twice."""
+    known = handler.opt.get("query", ())
+    given = [name for name, _ in parse_qsl(connection.scope["query_string"].decode("latin-1"), keep_blank_values=True)]
+    problems = [
+        Problem(at("query", name), "is given twice" if name in known else "there is no such parameter", excerpt(name))
+        for name in dict.fromkeys(given)
+        if name not in known or given.count(name) > 1
+    ]
+    if problems:
+        raise RequestError(problems)
 
 
 class ApiRequest(Request[User, None, State]):
     """A request whose body is what the handler's `data` says, or is refused: nothing is coerced, nothing ignored."""
 
     async def body(self) -> bytes:
-        """Return the body; an empty one is refused where the handler needs it."""
-        body = await super().body()
+        """Return the body; an empty one is refused where the handler needs it, and one that ends early."""
+        try:
+            body = await super().body()
+        except InternalServerException as gone:
+            raise ClientException("The client went away before its request was complete.") from gone
         if not body and self.route_handler.parsed_data_field is not None:
             raise RequestError(Problem("$", "the body is empty", expected="a JSON object"))
         return body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 import msgspec
@@ -12,6 +13,7 @@ from litestar.params import JSONBody, SkipValidation
 from entrypoints.http.auth import PUBLIC, SIGNED_IN, TOKEN, cleared_cookies, one_cookie, session_cookies
 from entrypoints.http.requests import ApiRequest
 from entrypoints.settings import Settings
+from segmentation_core.errors import NotSignedIn
 from segmentation_core.usecases import SignIn, SignOut
 from segmentation_core.users import Role, User
 
@@ -95,7 +97,8 @@ async def logout(
     settings: NamedDependency[SkipValidation[Settings]],
 ) -> Response[Message]:
     """End the session, where there is one, and clear its cookies."""
-    await sign_out(one_cookie(request.headers, TOKEN))
+    with suppress(NotSignedIn):  # a token sent twice is none, but its cookies are cleared all the same
+        await sign_out(one_cookie(request.headers, TOKEN))
     return Response(Message("You are signed out."), cookies=cleared_cookies(secure=settings.secure_cookies))
 
 

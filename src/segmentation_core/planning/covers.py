@@ -20,6 +20,9 @@ MAX_STEPS = 200_000
 """How many sets and elements one search may look at before it settles for a greedy cover."""
 
 
+_BITS_A_STEP = 1_024
+"""How wide a set may be to be looked at in one step."""
+
 _NEVER = 1 << 62
 """More sets than there can be."""
 
@@ -52,6 +55,26 @@ def smallest_exact_cover(universe: int, sets: Mapping[str, int], removable: Mapp
     The first have to hold `universe`, the second what these hold beyond it. No set of `removable` meets `universe`.
     Of several smallest the first by ascending names is taken, those of `sets` first.
     """
+    return _smallest(universe, sets, removable, _Budget())
+
+
+class _OutOfBudget(Exception):
+    pass
+
+
+class _Budget:
+    """What one question may look at, the covers it asks for on the way included."""
+
+    def __init__(self) -> None:
+        self.left = MAX_STEPS
+
+    def spend(self, steps: int) -> None:
+        self.left -= steps
+        if self.left < 0:
+            raise _OutOfBudget
+
+
+def _smallest(universe: int, sets: Mapping[str, int], removable: Mapping[str, int], budget: _Budget) -> Cover | None:
     reach = reduce(or_, removable.values(), 0)
     offers: dict[tuple[int, int], str] = {}
     for name in sorted(sets):
@@ -64,10 +87,41 @@ def smallest_exact_cover(universe: int, sets: Mapping[str, int], removable: Mapp
     disjoint = sum(inside.bit_count() for inside in insides) == universe.bit_count()
     if disjoint and not any(spill for _, spill in offers):
         return Cover(tuple(sorted(offers.values())), len(offers))
-    told_apart = _told_apart(universe, insides)
-    return _Search(
-        [_Offer(name, _renumbered(inside, told_apart), spill) for (inside, spill), name in offers.items()], removable
-    ).smallest()
+    named = [_Offer(name, *masks) for masks, name in offers.items()]
+    try:
+        elements = _told_apart(universe, insides, budget)
+        budget.spend(len(elements) * len(named) * _width(universe))
+        renumbered = [_Offer(offer.name, _renumbered(offer.inside, elements), offer.spill) for offer in named]
+        search = _Search(renumbered, removable, budget)
+    except _OutOfBudget:
+        widest = max(inside.bit_count() for inside in insides)
+        return _with_removal(_greedy(universe, named), named, removable, budget, -(-universe.bit_count() // widest))
+    return search.smallest()
+
+
+def _with_removal(
+    names: tuple[str, ...], offers: list[_Offer], removable: Mapping[str, int], budget: _Budget, at_least: int
+) -> Cover:
+    spilt = reduce(or_, (offer.spill for offer in offers if offer.name in names), 0)
+    return Cover(names, at_least, _removal(spilt, removable, budget).names)
+
+
+def _removal(spilt: int, removable: Mapping[str, int], budget: _Budget) -> Cover:
+    """Return the smallest choice that takes away what is spilt, which is known to be removable."""
+    cover = _smallest(spilt, {name: mask & spilt for name, mask in removable.items()}, {}, budget)
+    assert cover is not None  # noqa: S101
+    return cover
+
+
+def _greedy(universe: int, offers: list[_Offer]) -> tuple[str, ...]:
+    """Take what covers most and spills least anew, until nothing is left (Chvátal 1979)."""
+    rest, spilt, chosen = universe, 0, list[str]()
+    while rest:
+        offer = max(offers, key=lambda offer: ((offer.inside & rest).bit_count(), -(offer.spill & ~spilt).bit_count()))
+        chosen.append(offer.name)
+        rest &= ~offer.inside
+        spilt |= offer.spill
+    return tuple(sorted(chosen))
 
 
 class _Offer(msgspec.Struct, frozen=True, order=True):
@@ -76,10 +130,6 @@ class _Offer(msgspec.Struct, frozen=True, order=True):
     name: str
     inside: int
     spill: int
-
-
-class _OutOfBudget(Exception):
-    pass
 
 
 class _Bounds:
@@ -109,15 +159,16 @@ class _Bounds:
 class _Search:
     """One search. What is left to cover, what is spilt, and how many sets may still be taken describe a branch."""
 
-    def __init__(self, offers: list[_Offer], removable: Mapping[str, int]) -> None:
+    def __init__(self, offers: list[_Offer], removable: Mapping[str, int], budget: _Budget) -> None:
         self.universe = universe = reduce(or_, (offer.inside for offer in offers), 0)
+        budget.spend(len(offers) * (len(offers) + universe.bit_count()))
         self.offers = sorted(offers)
         self.best = _undominated(offers)
         self.removable = removable
+        self.budget = budget
         self.any = _Bounds(universe, self.best)
         self.pure = _Bounds(universe, (offer for offer in self.best if not offer.spill))
         self.holders = {bit: [offer for offer in self.best if offer.inside & bit] for bit in self.any.together}
-        self.steps = 0
         self.exact = True
         self.futile: dict[tuple[int, int], int] = {}
         self.priced: dict[int, Cover] = {}
@@ -128,14 +179,10 @@ class _Search:
             while (found := self.covering(self.universe, 0, size)) is None:
                 size += 1
                 proved = size if self.exact else proved
+            names = self.first_of(size, found)
         except _OutOfBudget:
-            return self.cover(self.greedy(), proved)
-        self.steps = 0
-        try:
-            found = self.first_of(size)
-        except _OutOfBudget:
-            found = tuple(sorted(found))
-        return self.cover(found, proved)
+            names = _greedy(self.universe, self.offers)
+        return _with_removal(names, self.offers, self.removable, self.budget, proved)
 
     def at_least(self, rest: int, spilt: int) -> int:
         """Return how many sets are missing at the least: the first that spills costs one to take away."""
@@ -147,8 +194,8 @@ class _Search:
     def price(self, spilt: int) -> Cover:
         """Return the smallest choice that takes away what is spilt."""
         if spilt not in self.priced:
-            cover = smallest_cover(spilt, self.removable)
-            assert cover is not None, "every offer's spill is removable"  # noqa: S101
+            self.budget.spend(len(self.removable) * _width(spilt))
+            cover = _removal(spilt, self.removable, self.budget)
             self.exact &= cover.at_least == cover.size
             self.priced[spilt] = cover
         return self.priced[spilt]
@@ -157,9 +204,7 @@ class _Search:
         """Return offers that cover `rest`, at most `size` sets with what takes their spill away; None for none."""
         if not rest:
             return () if not spilt or self.price(spilt).size <= size else None
-        self.steps += self.any.cost
-        if self.steps > MAX_STEPS:
-            raise _OutOfBudget
+        self.budget.spend(self.any.cost)
         if self.futile.get((rest, spilt), -1) >= size or self.at_least(rest, spilt) > size:
             return None
         scarcest = next(bit for bit in self.holders if bit & rest)
@@ -170,32 +215,19 @@ class _Search:
         self.futile[rest, spilt] = size
         return None
 
-    def first_of(self, size: int) -> tuple[str, ...]:
-        """Return the first cover of `size` sets by ascending names."""
+    def first_of(self, size: int, found: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the first cover of `size` sets by ascending names; the one that was found where the budget ends."""
         rest, spilt, chosen = self.universe, 0, list[str]()
-        for offer in self.offers:
-            left = size - len(chosen) - 1
-            if offer.inside & rest and self.covering(rest & ~offer.inside, spilt | offer.spill, left) is not None:
-                chosen.append(offer.name)
-                rest &= ~offer.inside
-                spilt |= offer.spill
+        try:
+            for offer in self.offers:
+                left = size - len(chosen) - 1
+                if offer.inside & rest and self.covering(rest & ~offer.inside, spilt | offer.spill, left) is not None:
+                    chosen.append(offer.name)
+                    rest &= ~offer.inside
+                    spilt |= offer.spill
+        except _OutOfBudget:
+            return tuple(sorted(found))
         return tuple(chosen)
-
-    def greedy(self) -> tuple[str, ...]:
-        """Take what covers most and spills least anew, until nothing is left (Chvátal 1979)."""
-        rest, spilt, chosen = self.universe, 0, list[str]()
-        while rest:
-            offer = max(
-                self.offers, key=lambda offer: ((offer.inside & rest).bit_count(), -(offer.spill & ~spilt).bit_count())
-            )
-            chosen.append(offer.name)
-            rest &= ~offer.inside
-            spilt |= offer.spill
-        return tuple(sorted(chosen))
-
-    def cover(self, names: tuple[str, ...], at_least: int) -> Cover:
-        spilt = reduce(or_, (offer.spill for offer in self.offers if offer.name in names), 0)
-        return Cover(names, at_least, self.price(spilt).names if spilt else ())
 
 
 def _undominated(offers: list[_Offer]) -> list[_Offer]:
@@ -207,12 +239,18 @@ def _undominated(offers: list[_Offer]) -> list[_Offer]:
     return kept
 
 
-def _told_apart(universe: int, sets: Iterable[int]) -> list[int]:
+def _told_apart(universe: int, sets: Iterable[int], budget: _Budget) -> list[int]:
     """Return one element of each class of elements that lie in the same sets: to cover these is to cover all."""
-    classes = [universe] if universe else []
+    classes = [universe]
     for mask in sets:
+        budget.spend(len(classes) * _width(universe))
         classes = [part for whole in classes for part in (whole & mask, whole & ~mask) if part]
     return sorted(whole & -whole for whole in classes)
+
+
+def _width(mask: int) -> int:
+    """Return how many steps it is to look at a set as wide as this."""
+    return 1 + mask.bit_length() // _BITS_A_STEP
 
 
 def _renumbered(mask: int, elements: list[int]) -> int:
