@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from segmentation_core.errors import Problem
+from segmentation_core.regions import Space
 
 Kind: TypeAlias = Literal["single", "multi"]
 Activation: TypeAlias = Literal["lists", "direct"]
@@ -114,6 +115,11 @@ class Catalog(msgspec.Struct, frozen=True, eq=False, dict=True):
     def dimension(self) -> dict[str, Dimension]:
         """The dimensions by id, in the file's order."""
         return {dimension.id: dimension for dimension in self.dimensions}
+
+    @cached_property
+    def space(self) -> Space:
+        """The levels of its decision diagrams: one for the catalogue's whole life, since regions of two do not mix."""
+        return Space(self)
 
     @cached_property
     def segment(self) -> dict[str, Segment]:

@@ -10,7 +10,7 @@ the catalogue file. Multi-valued, with sets of values on the edges, after Sriniv
 from __future__ import annotations
 
 import json
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import blake2b
 from math import prod
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
@@ -96,12 +96,6 @@ _BELOW_ALL = 1 << 60
 _NOBODY = _Node(_BELOW_ALL, ())
 _EVERYONE = _Node(_BELOW_ALL, ())
 _Operation: TypeAlias = Literal["and", "or", "minus"]
-
-
-@lru_cache(maxsize=16)
-def space_of(catalog: Catalog) -> Space:
-    """Return the levels of a catalogue."""
-    return Space(catalog)
 
 
 class Region:
@@ -430,7 +424,7 @@ _SHORT_CUTS = {"and": _short_and, "or": _short_or, "minus": _short_minus}
 
 def region_of(expression: Expression, catalog: Catalog) -> Region:
     """Return the people that an expression means. Raises TooComplex past MAX_STEPS or MAX_LEVELS."""
-    space = space_of(catalog)
+    space = catalog.space
     return Region(space, _Weaver(space).woven(expression))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hypothesis import strategies as st
 
 from segmentation_core import Clause
-from segmentation_core.regions import Region, space_of
+from segmentation_core.regions import Region
 from segmentation_core.testing import FullPerson, everybody
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ def members(region: Region, catalog: Catalog) -> int:
 
 def alone(person: FullPerson, catalog: Catalog) -> Region:
     """Return the region that this person is in and nobody else."""
-    space = space_of(catalog)
+    space = catalog.space
     return Region.box(space, {depth: 1 << state_of(person, depth, catalog) for depth in range(len(space.levels))})
 
 
 def state_of(person: FullPerson, depth: int, catalog: Catalog) -> int:
-    level = space_of(catalog).levels[depth]
+    level = catalog.space.levels[depth]
     held = person[level.dimension]
     return int(level.value in held) if level.value is not None else level.states.index(str(held))
 

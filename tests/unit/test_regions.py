@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segmentation_core import Catalog, TooComplex, parse_filter, plan_audience, regions, relation
-from segmentation_core.regions import Region, space_of
+from segmentation_core.regions import Region
 from segmentation_core.testing import catalog_documents, catalogs, filter_documents, filters
 from tests.unit.brute import audience, everyone, members, shuffled, state_of
 
@@ -64,7 +64,7 @@ def test_operations_on_regions_are_operations_on_sets_of_people(drawn: tuple[Cat
 def test_regions_obey_the_laws_of_sets(drawn: tuple[Catalog, list[Filter]]) -> None:
     catalog, (one, other, third) = drawn
     a, b, c = one.region, other.region, third.region
-    everything = Region.everyone(space_of(catalog))
+    everything = Region.everyone(catalog.space)
     nobody = ~everything
     assert nobody.is_empty()
     assert a & a == a | a == a
@@ -251,7 +251,7 @@ def test_the_witness_is_the_first_in_the_order_of_ids() -> None:
 @given(some_filters(1))
 def test_shadows_are_the_states_that_occur(drawn: tuple[Catalog, list[Filter]]) -> None:
     catalog, (wanted,) = drawn
-    region, space = wanted.region, space_of(catalog)
+    region, space = wanted.region, catalog.space
     if region.is_empty():
         assert region.shadows == {}
         return
@@ -268,23 +268,23 @@ def test_shadows_are_the_states_that_occur(drawn: tuple[Catalog, list[Filter]]) 
 def test_a_region_onto_levels_is_who_agrees_there_with_somebody_in_it(data: st.DataObject) -> None:
     catalog = data.draw(small_catalogs)
     wanted = data.draw(filters(catalog))
-    levels = sorted(data.draw(st.sets(st.sampled_from(range(len(space_of(catalog).levels))))))
+    levels = sorted(data.draw(st.sets(st.sampled_from(range(len(catalog.space.levels))))))
     people = everyone(catalog)
     states = [tuple(state_of(person, depth, catalog) for depth in levels) for person in people]
     occurring = {state for state, person in zip(states, people, strict=True) if wanted.matches(person)}
     onto = wanted.region.onto(levels)
     assert members(onto, catalog) == sum(1 << i for i, state in enumerate(states) if state in occurring)
 
-    every_combination = product(*(range(len(space_of(catalog).levels[level].states)) for level in levels))
+    every_combination = product(*(range(len(catalog.space.levels[level].states)) for level in levels))
     positions = sum(1 << i for i, combination in enumerate(every_combination) if combination in occurring)
     assert onto.combinations(levels) == positions
-    assert Region.of_combinations(space_of(catalog), levels, positions) == onto
+    assert Region.of_combinations(catalog.space, levels, positions) == onto
 
 
 @given(st.data())
 def test_combinations_are_what_a_region_was_made_of(data: st.DataObject) -> None:
     catalog = data.draw(small_catalogs)
-    space = space_of(catalog)
+    space = catalog.space
     levels = sorted(data.draw(st.sets(st.sampled_from(range(len(space.levels))), max_size=3)))
     size = 1
     for level in levels:
@@ -296,7 +296,7 @@ def test_combinations_are_what_a_region_was_made_of(data: st.DataObject) -> None
 @given(st.data())
 def test_a_box_is_its_states(data: st.DataObject) -> None:
     catalog = data.draw(small_catalogs)
-    space = space_of(catalog)
+    space = catalog.space
     masks = data.draw(st.dictionaries(st.sampled_from(range(len(space.levels))), st.integers(0, 7)))
     masks = {depth: mask & space.full[depth] for depth, mask in masks.items()}
     box = Region.box(space, masks)
@@ -307,7 +307,7 @@ def test_a_box_is_its_states(data: st.DataObject) -> None:
 
 def test_everyone_and_nobody_take_no_nodes() -> None:
     catalog = wide(3)
-    assert len(Region.everyone(space_of(catalog))) == 0
+    assert len(Region.everyone(catalog.space)) == 0
     assert len(parse_filter({"or": []}, catalog).region) == 0
     assert len(parse_filter({"m": ["v0", "v2"]}, catalog).region) == 2
 
@@ -352,8 +352,8 @@ def test_every_operation_counts_its_steps(monkeypatch: pytest.MonkeyPatch) -> No
         lambda: one - other,
         lambda: ~one,
         lambda: (one | other).onto([0, 1]),
-        lambda: Region.box(space_of(catalog), dict.fromkeys(range(6), 1)),
-        lambda: Region.of_combinations(space_of(catalog), range(6), 0x123456789ABCDEF),
+        lambda: Region.box(catalog.space, dict.fromkeys(range(6), 1)),
+        lambda: Region.of_combinations(catalog.space, range(6), 0x123456789ABCDEF),
         lambda: parse_filter({"m": ["v0", "v2", "v4", "v5"]}, catalog).region,
     ]
     for question in questions:
@@ -402,4 +402,4 @@ def test_two_filters_of_500_levels_in_all_can_be_compared_and_no_more() -> None:
 def test_a_region_made_of_many_is_bounded_too() -> None:
     catalog = wide(2_000)
     with pytest.raises(TooComplex, match="asks about more than 500 categories and values"):
-        Region.box(space_of(catalog), dict.fromkeys(range(2_000), 1))
+        Region.box(catalog.space, dict.fromkeys(range(2_000), 1))

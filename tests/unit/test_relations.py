@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segmentation_core import Catalog, parse_filter, relation
+from entrypoints import demo
+from segmentation_core import Catalog, parse_filter, plan_audience, relation
 from segmentation_core.testing import catalogs, filters
 from tests.unit.brute import audience
 
@@ -69,3 +70,15 @@ def test_filters_of_two_catalogues_have_no_relation() -> None:
     other = Catalog.from_json(json.dumps(CATALOG.document))
     with pytest.raises(ValueError, match="two catalogues"):
         relation(parse_filter({}, CATALOG), parse_filter({}, other))
+
+
+def test_a_catalogue_outlives_any_number_of_others() -> None:
+    catalog = Catalog.from_json(demo.CATALOG.read_bytes())
+    early = parse_filter({"age": ["20-30"]}, catalog)
+    assert plan_audience(early, catalog).exact
+    for number in range(40):
+        other = Catalog.from_json(demo.CATALOG.read_bytes().replace(b'"caravan"', b'"other%d"' % number, 1))
+        assert plan_audience(parse_filter({"age": ["20-30"]}, other), other).exact
+    late = parse_filter({"age": ["20-30"], "main_type": ["farmers"]}, catalog)
+    assert plan_audience(late, catalog).exact
+    assert relation(late, early) == "inside"

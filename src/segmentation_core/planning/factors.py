@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from segmentation_core.errors import TooComplex
-from segmentation_core.regions import HAS, LACKS, Region, Space, space_of
+from segmentation_core.regions import HAS, LACKS, Region, Space
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ class Factors:
     """
 
     def __init__(self, catalog: Catalog) -> None:
-        self.space: Final[Space] = space_of(catalog)
+        self.space: Final[Space] = catalog.space
         self.direct: Final = {
             depth for depth, level in enumerate(self.space.levels) if catalog.dimension[level.dimension].direct
         }
