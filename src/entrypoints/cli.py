@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
     plan = _command(commands, "plan", _plan, "the lists to include and to exclude that mean exactly a filter")
     _add_questions(plan)
-    plan.add_argument("--profile", choices=_PROFILES, default=_PROFILES[0], help="what the platform takes")
+    plan.add_argument("--profile", choices=_PROFILES, default=_PROFILES[0], help="what the platform takes (one so far)")
 
     size = _command(commands, "size", _size, "how many people a filter means")
     _add_questions(size)
@@ -207,8 +207,11 @@ def _questions(options: argparse.Namespace) -> Iterator[tuple[str, bytes]]:
     if str(options.filters) == "-" and sys.stdin is None:
         raise _UnreadableFile(Problem("stdin", "is closed"))
     if str(options.filters) == "-":
-        for number, line in enumerate(sys.stdin.buffer, 1):
-            yield f"stdin, line {number}", line
+        try:
+            for number, line in enumerate(sys.stdin.buffer, 1):
+                yield f"stdin, line {number}", line
+        except OSError as fault:
+            raise _UnreadableFile(Problem("stdin", f"cannot be read: {fault.strerror}")) from fault
         return
     lines = _bytes_of(options.filters).splitlines()
     yield from ((f"{options.filters}, line {number}", line) for number, line in enumerate(lines, 1))

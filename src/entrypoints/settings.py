@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -16,6 +17,8 @@ Environment: TypeAlias = Literal["development", "production", "testing"]
 
 SHORTEST_KEY = 32
 """In bytes."""
+
+_ORIGIN = re.compile(r"https?://[^\s/*,]+")
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -46,8 +49,11 @@ class Settings(msgspec.Struct, frozen=True):
             problems.append(Problem("SEGMENTATION_TOKEN_KEYS", "there is no key to sign sessions with"))
         if len({key for _, key in keys}) != len(keys):
             problems.append(Problem("SEGMENTATION_CSRF_KEY", "two keys are equal", expected="a key for each purpose"))
-        if "*" in self.cors_origins:
-            problems.append(Problem("SEGMENTATION_CORS_ORIGINS", "* would let every page call with cookies"))
+        problems += [
+            Problem("SEGMENTATION_CORS_ORIGINS", "is no origin", origin, "scheme://host or scheme://host:port")
+            for origin in self.cors_origins
+            if not _ORIGIN.fullmatch(origin)
+        ]
         if problems:
             raise SettingsError(problems)
 
@@ -67,5 +73,5 @@ class Settings(msgspec.Struct, frozen=True):
             environment="development",
             token_keys={"demo": secrets.token_urlsafe(SHORTEST_KEY)},
             csrf_key=secrets.token_urlsafe(SHORTEST_KEY),
-            cors_origins=tuple(filter(None, environ.get("SEGMENTATION_CORS_ORIGINS", "").split(","))),
+            cors_origins=tuple(environ.get("SEGMENTATION_CORS_ORIGINS", "").replace(",", " ").split()),
         )

@@ -37,9 +37,9 @@ def at(path: str, step: str | int) -> str:
 def parse_json(text: str | bytes, *, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401
     """Return what the JSON `text` says, as dicts, lists, strings, numbers, booleans and None.
 
-    Raises DocumentError, with the line and column, for text that is not JSON (RFC 8259) in UTF-8, nests deeper than
-    `max_depth`, gives a key twice, or holds NaN, an infinity, a number past the range of a double, or half a
-    surrogate pair.
+    Raises DocumentError for text that is not JSON (RFC 8259), with the line and column, or not UTF-8, with the byte;
+    and for what nests deeper than `max_depth`, gives a key twice, or holds NaN, an infinity, a fraction past the range
+    of a double, an integer of more than 400 digits, or half a surrogate pair.
     """
     if isinstance(text, bytes):
         try:

@@ -159,7 +159,7 @@ class Overloaded(SegmentationError):
 class PlanMismatch(SegmentationError):
     """A plan called exact selects another number of people than its filter.
 
-    This is never the caller's fault. It is logged and counted, and the plan is not handed out.
+    This is never the caller's fault. It is logged, and the plan is not handed out.
     """
 
 

@@ -15,7 +15,7 @@ import segmentation_core
 SRC = Path(__file__).parents[2] / "src"
 
 WITHOUT_IO = {
-    "__future__", "collections", "datetime", "difflib", "functools", "hashlib", "hmac", "html", "itertools", "json",
+    "__future__", "collections", "datetime", "difflib", "functools", "hashlib", "heapq", "hmac", "html", "itertools", "json",
     "math", "operator", "re", "string", "typing",
 }  # fmt: skip
 """The modules of the standard library that the core may import: they compute, and do nothing else."""

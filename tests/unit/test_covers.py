@@ -4,7 +4,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from segmentation_core.planning import covers
@@ -182,6 +182,36 @@ def test_out_of_budget_what_is_spilt_is_taken_away_and_the_bound_sound(removable
     assert covering(spilt << 1, beyond, found.without)
     assert expected is not None
     assert found.at_least <= 1 + len(expected) <= found.size
+
+
+def test_a_set_that_holds_less_and_spills_less_is_not_passed_over() -> None:
+    sets = {"left": 0b0011, "right": 0b1100, "wide": 0b1110_1111}
+    removable = {"x": 0b0010_0000, "y": 0b0100_0000, "z": 0b1000_0000}
+    assert smallest_exact_cover(0b1111, sets, removable) == Cover(("left", "right"), 2)
+
+
+spilling = st.lists(
+    st.integers(1, 0b1111).flatmap(lambda held: st.integers(0, 255).map(lambda s: held | s << 4)), max_size=4
+)
+overlapping = st.lists(st.integers(1, 255).map(lambda mask: mask << 4), min_size=4, max_size=7)
+
+
+@example([0b0110_0000_0001, 0b0000_0101_1110], [0x010, 0x540, 0x340, 0x590], 39)  # a greedy price raises the size
+@given(spilling, overlapping, st.integers(0, 400))
+def test_out_of_budget_the_bound_is_sound_where_taking_away_is_hard(
+    held: list[int], taken: list[int], steps: int
+) -> None:
+    sets = {f"s{i}": mask for i, mask in enumerate(held)}
+    removable = {f"r{i}": mask for i, mask in enumerate(taken)}
+    expected = first_exact(sets, removable)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(covers, "MAX_STEPS", steps)
+        found = smallest_exact_cover(WANTED, sets, removable)
+    assert (found is None) == (expected is None)
+    if found and expected:
+        reached = union(sets[name] for name in found.names) & ~union(removable[name] for name in found.without)
+        assert reached == WANTED
+        assert found.at_least <= expected[0] <= found.size
 
 
 def test_a_cover_that_is_found_within_the_budget_is_kept_where_the_first_by_names_is_not(

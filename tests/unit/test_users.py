@@ -23,7 +23,7 @@ def test_half_a_character_is_no_password() -> None:
 
 def test_no_origin_may_be_every_origin() -> None:
     with pytest.raises(SettingsError, match="SEGMENTATION_CORS_ORIGINS"):
-        Settings("testing", {"a": KEY}, OTHER, cors_origins=("*",))
+        Settings("testing", {"a": KEY}, OTHER, cors_origins=("*", "https://a.test/"))
 
 
 @pytest.mark.parametrize("password", ["a" * 8, "ü" * 64, "🙂" * 64, "    \t    "])
@@ -68,7 +68,7 @@ def test_short_missing_and_equal_keys_are_refused_by_name() -> None:
 def test_keys_stay_out_of_representations_and_each_demo_draws_its_own() -> None:
     one, other = (
         Settings.for_demo({}),
-        Settings.for_demo({"SEGMENTATION_CORS_ORIGINS": "https://a.test,https://b.test"}),
+        Settings.for_demo({"SEGMENTATION_CORS_ORIGINS": "https://a.test, https://b.test"}),
     )
     assert one.csrf_key not in repr(one)
     assert one.token_keys["demo"] not in repr(one)

@@ -43,7 +43,7 @@ def create_app(container: Container) -> Litestar:
             name: _provided(getattr(container, name))
             for name in ("settings", "catalog", "sign_in", "sign_out", "build_audience")
         },
-        guards=[only_known_parameters, auth.guard(container.authenticate())],
+        guards=[auth.guard(container.authenticate()), only_known_parameters],
         request_class=ApiRequest,
         request_max_body_size=MAX_BODY,
         exception_handlers={Exception: respond},

@@ -160,7 +160,7 @@ def _advice(plan: Plan) -> str:
     if len(plan.clauses) > 1:
         return (
             f"{len(plan.clauses)} ad sets, which share nobody: one ad set can take any of several values of one "
-            "such category only."
+            "category only."
         )
     (clause,) = plan.clauses
     included = sum(map(len, clause.include))

@@ -86,7 +86,8 @@ def respond(request: Request[Any, Any, Any], fault: Exception) -> Response[Probl
         headers = dict(fault.headers or {})
     else:
         status, said = HTTPStatus.INTERNAL_SERVER_ERROR, ""
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+    ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(fault, Overloaded)
+    if ours:
         said = "Something went wrong on our side. The request id says which case it was."
         _log.error("request %s failed", request_id(request.scope), exc_info=fault)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -97,7 +98,7 @@ def respond(request: Request[Any, Any, Any], fault: Exception) -> Response[Probl
         detail=said,
         error=said,
         errors=problems,
-        request_id=request_id(request.scope) if status >= HTTPStatus.INTERNAL_SERVER_ERROR else msgspec.UNSET,
+        request_id=request_id(request.scope) if ours else msgspec.UNSET,
     )
     return Response(details, status_code=status, headers=headers, media_type="application/problem+json; charset=utf-8")
 

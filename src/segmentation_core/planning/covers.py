@@ -8,6 +8,7 @@ budget of sets looked at, with a bound that is proved either way.
 from __future__ import annotations
 
 from functools import reduce
+from heapq import heapify, heappop, heapreplace
 from operator import or_
 from typing import TYPE_CHECKING
 
@@ -95,15 +96,15 @@ def _smallest(universe: int, sets: Mapping[str, int], removable: Mapping[str, in
         search = _Search(renumbered, removable, budget)
     except _OutOfBudget:
         widest = max(inside.bit_count() for inside in insides)
-        return _with_removal(_greedy(universe, named), named, removable, budget, -(-universe.bit_count() // widest))
+        names = _greedy(universe, named)
+        removal = _removal(_spilt(names, named), removable, budget)
+        return Cover(names, -(-universe.bit_count() // widest), removal.names)
     return search.smallest()
 
 
-def _with_removal(
-    names: tuple[str, ...], offers: list[_Offer], removable: Mapping[str, int], budget: _Budget, at_least: int
-) -> Cover:
-    spilt = reduce(or_, (offer.spill for offer in offers if offer.name in names), 0)
-    return Cover(names, at_least, _removal(spilt, removable, budget).names)
+def _spilt(names: tuple[str, ...], offers: list[_Offer]) -> int:
+    chosen = set(names)
+    return reduce(or_, (offer.spill for offer in offers if offer.name in chosen), 0)
 
 
 def _removal(spilt: int, removable: Mapping[str, int], budget: _Budget) -> Cover:
@@ -114,13 +115,19 @@ def _removal(spilt: int, removable: Mapping[str, int], budget: _Budget) -> Cover
 
 
 def _greedy(universe: int, offers: list[_Offer]) -> tuple[str, ...]:
-    """Take what covers most and spills least anew, until nothing is left (Chvátal 1979)."""
-    rest, spilt, chosen = universe, 0, list[str]()
+    """Take what covers most, of these what spills least, until nothing is left (Chvátal 1979)."""
+    rest, chosen = universe, list[str]()
+    waiting = [(-offer.inside.bit_count(), offer.spill.bit_count(), offer) for offer in sorted(offers)]
+    heapify(waiting)
     while rest:
-        offer = max(offers, key=lambda offer: ((offer.inside & rest).bit_count(), -(offer.spill & ~spilt).bit_count()))
+        _, spill, offer = waiting[0]
+        gain = (offer.inside & rest).bit_count()
+        if -gain != waiting[0][0]:  # gains only fall, so one that is still what it was is the largest
+            heapreplace(waiting, (-gain, spill, offer))
+            continue
+        heappop(waiting)
         chosen.append(offer.name)
         rest &= ~offer.inside
-        spilt |= offer.spill
     return tuple(sorted(chosen))
 
 
@@ -182,7 +189,9 @@ class _Search:
             names = self.first_of(size, found)
         except _OutOfBudget:
             names = _greedy(self.universe, self.offers)
-        return _with_removal(names, self.offers, self.removable, self.budget, proved)
+        spilt = _spilt(names, self.offers)
+        removal = self.priced.get(spilt) or _removal(spilt, self.removable, self.budget)
+        return Cover(names, proved, removal.names)
 
     def at_least(self, rest: int, spilt: int) -> int:
         """Return how many sets are missing at the least: the first that spills costs one to take away."""

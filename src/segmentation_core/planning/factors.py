@@ -94,7 +94,9 @@ class Factors:
         levels = [self.space.levels[level] for level in self.all[position].levels]
         told: list[str] = []
         for i, chosen in enumerate(product(*(range(len(level.states)) for level in levels))):
-            if len(told) < most and states >> i & 1:
+            if len(told) == most:
+                break
+            if states >> i & 1:
                 words = (
                     f"{level.dimension} {level.states[state]}"
                     if level.value is None
