@@ -60,7 +60,7 @@ class _Announced(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        print(self._welcome, flush=True)  # noqa: T201
+        print(self._welcome, flush=True)  # noqa: T201  the command's result, on stdout
 
 
 def _listener(host: str, port: int) -> socket.socket:

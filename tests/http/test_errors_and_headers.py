@@ -48,7 +48,6 @@ def client_of() -> Iterator[Callable[[type[BitmapIndex]], TestClient[Any]]]:
         container = Container(settings=Settings.for_demo({}), catalog=CATALOG, population=people)
         client = TestClient(create_app(container), raise_server_exceptions=False)
         opened.append(client.__enter__())
-        client.blocking_portal  # noqa: B018  opened with the client
         with client.portal() as portal:
             portal.call(demo.add_accounts, container.users(), container.passwords(), PASSWORD)
         signed = client.post("/api/auth/login", json={"username": "analyst", "password": PASSWORD})
@@ -163,3 +162,7 @@ def test_a_route_that_does_not_declare_its_access_stops_the_application(monkeypa
     )
     with pytest.raises(ImproperlyConfiguredException, match="/open-door"):
         create_app(container)
+
+
+def test_who_asks_is_settled_before_what_is_asked(browser: Browser) -> None:
+    assert browser.http.get("/api/auth/me?x=1").status_code == 401

@@ -110,7 +110,7 @@ def _spilt(names: tuple[str, ...], offers: list[_Offer]) -> int:
 def _removal(spilt: int, removable: Mapping[str, int], budget: _Budget) -> Cover:
     """Return the smallest choice that takes away what is spilt, which is known to be removable."""
     cover = _smallest(spilt, {name: mask & spilt for name, mask in removable.items()}, {}, budget)
-    assert cover is not None  # noqa: S101
+    assert cover is not None  # noqa: S101  offers whose spill nothing removes were left out
     return cover
 
 
