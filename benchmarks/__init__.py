@@ -1,0 +1,1 @@
+"""What the planner is measured on, and the measurement."""
