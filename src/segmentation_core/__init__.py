@@ -18,7 +18,7 @@ from segmentation_core.errors import (
     TooComplex,
 )
 from segmentation_core.filters import Filter, parse_choices, parse_filter
-from segmentation_core.planning import Bound, Certificate, Clause, Plan, Reason, plan_audience
+from segmentation_core.planning import Bound, Certificate, Clause, Nearest, Plan, Reason, plan_audience
 from segmentation_core.relations import relation
 from segmentation_core.version import __version__
 
@@ -34,6 +34,7 @@ __all__ = [
     "Filter",
     "FilterError",
     "InputError",
+    "Nearest",
     "PersonError",
     "Plan",
     "PlanMismatch",

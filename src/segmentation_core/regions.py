@@ -10,9 +10,10 @@ the catalogue file. Multi-valued, with sets of values on the edges, after Sriniv
 from __future__ import annotations
 
 import json
-from functools import cached_property
+from functools import cached_property, reduce
 from hashlib import blake2b
 from math import prod
+from operator import or_
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
@@ -21,7 +22,7 @@ from segmentation_core.errors import TooComplex
 from segmentation_core.expressions import And, HasAll, HasNone, Not, Or
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from segmentation_core.catalog import Catalog
     from segmentation_core.expressions import Condition, Expression
@@ -205,6 +206,26 @@ class Region:
                 seen[position] = self.space.full[level]
         return dict(zip(asked, seen, strict=True))
 
+    def alike(self) -> dict[int, list[int]]:
+        """Return, for each level that the region constrains anywhere, its states by what then remains to be asked."""
+        groups: dict[int, list[int]] = {}
+        for node in _nodes(self._root):
+            edges = [mask for mask, _ in node.edges]
+            edges.append(self.space.full[node.level] & ~sum(edges))
+            known = groups.get(node.level, [self.space.full[node.level]])
+            groups[node.level] = [part for group in known for mask in edges if (part := group & mask)]
+        return {level: sorted(known, key=lambda mask: mask & -mask) for level, known in groups.items()}
+
+    def folded(self, everyone: int, of_edge: Callable[[int, int, int], int]) -> int:
+        """Return the union of what `of_edge(level, states, below)` gives for every edge, from the bottom up.
+
+        `below` is what the rest of the diagram came to: `everyone` at the end.
+        """
+        value: dict[_Node, int] = {_NOBODY: 0, _EVERYONE: everyone}
+        for node in _nodes(self._root):
+            value[node] = reduce(or_, (of_edge(node.level, mask, value[child]) for mask, child in node.edges))
+        return value[self._root]
+
     def onto(self, levels: Sequence[int]) -> Region:
         """Return the people who agree with somebody in the region on all of `levels`."""
         weaver = _Weaver(self.space)
@@ -228,7 +249,7 @@ class Region:
                 full = self.space.full[levels[position]]
                 edges = node.edges if node.level == levels[position] else ((full, node),)
                 memo[position, node] = sum(
-                    below(position + 1, child) << state * size for mask, child in edges for state in _bits(mask)
+                    below(position + 1, child) << state * size for mask, child in edges for state in bits(mask)
                 )
             return memo[position, node]
 
@@ -246,7 +267,7 @@ class Region:
         while node is not _EVERYONE:
             mask, child = node.edges[0]
             level = self.space.levels[node.level]
-            state = next(_bits(mask))
+            state = next(bits(mask))
             if level.value is None:
                 person[level.dimension] = level.states[state]
             else:
@@ -442,7 +463,8 @@ def _nodes(root: _Node) -> list[_Node]:
     return list(found)
 
 
-def _bits(mask: int) -> Iterator[int]:
+def bits(mask: int) -> Iterator[int]:
+    """Yield the positions of the bits that are set, ascending."""
     while mask:
         lowest = mask & -mask
         yield lowest.bit_length() - 1
@@ -454,4 +476,4 @@ def _lowest_state(edge: tuple[int, _Node]) -> int:
 
 
 def _states(level: Level, mask: int) -> str:
-    return json.dumps([level.states[state] for state in _bits(mask)])
+    return json.dumps([level.states[state] for state in bits(mask)])

@@ -32,5 +32,5 @@ def test_fewest_is_said_only_where_it_is_proved() -> None:
 def test_nobody_and_no_exact_plan_are_told() -> None:
     nobody = Plan(exact=True, clauses=(), certificate=Certificate(0, 0, Bound(0, 0)), fingerprint="")
     assert plan_text(nobody) == "Nobody matches: no ad set is needed."
-    inexact = Plan(exact=False, clauses=(), certificate=None, fingerprint="", reason=Reason("no-list", "No list."))
+    inexact = Plan(exact=False, clauses=(), certificate=None, fingerprint="", reason=Reason("unreached", "No list."))
     assert plan_text(inexact) == "No exact plan. No list."

@@ -15,7 +15,7 @@ from entrypoints.http.requests import ApiRequest
 from segmentation_core.catalog import Catalog
 from segmentation_core.errors import Problem, RequestError
 from segmentation_core.filters import Filter, parse_choices, parse_filter
-from segmentation_core.planning import Certificate, Clause, Plan, Reason
+from segmentation_core.planning import Certificate, Clause, Nearest, Plan, Reason
 from segmentation_core.usecases import Audience, BuildAudience
 
 
@@ -79,8 +79,8 @@ class AudienceAnswer(msgspec.Struct, frozen=True):
     certificate: Certificate | None
     metadata: BuildMetadata
     reason: Reason | msgspec.UnsetType = msgspec.UNSET
-    superset: Plan | msgspec.UnsetType | None = msgspec.UNSET
-    subset: Plan | msgspec.UnsetType | None = msgspec.UNSET
+    superset: Nearest | msgspec.UnsetType | None = msgspec.UNSET
+    subset: Nearest | msgspec.UnsetType | None = msgspec.UNSET
 
 
 @post(
@@ -158,10 +158,7 @@ def _advice(plan: Plan) -> str:
     if not plan.clauses:
         return "Nobody can match this filter, so there is nothing to upload."
     if len(plan.clauses) > 1:
-        return (
-            f"{len(plan.clauses)} ad sets, which share nobody: one ad set can take any of several values of one "
-            "category only."
-        )
+        return f"{len(plan.clauses)} ad sets, which share nobody: one cannot say this."
     (clause,) = plan.clauses
     included = sum(map(len, clause.include))
     parts = [f"include {included} {_counted('list', included)}"]

@@ -28,14 +28,6 @@ class Answer(msgspec.Struct, frozen=True):
     at_least: int
 
 
-SEVERAL_CLAUSES = Reason(
-    "several-clauses",
-    "One ad set can say one choice for each category, less at most one smaller such combination. "
-    "This filter is more than one can say, and plans of several are made only for any of several values of several "
-    "categories.",
-)
-
-
 class _Lists(msgspec.Struct, frozen=True, order=True):
     """The lists of a clause, compared by their number, then their ids. `at_least` are needed, proved."""
 
@@ -45,14 +37,18 @@ class _Lists(msgspec.Struct, frozen=True, order=True):
     at_least: int
 
 
-def clause_of(region: Region, factors: Factors) -> Answer | Reason:
+def clause_of(region: Region, factors: Factors) -> Answer | Reason | None:
     """Return the clause of one include group that means a region, not empty, with the fewest lists.
 
-    Of several with as few it is the first by include ids, then exclude ids. Where there is none, say why.
+    Of several with as few it is the first by include ids, then exclude ids. Where lists are wanting, say which; None
+    where no lists could say it in one clause.
     """
     shape = shape_of(region, factors)
-    if shape is None:
-        return SEVERAL_CLAUSES
+    return lists_of(shape, factors) if shape else None
+
+
+def lists_of(shape: Shape, factors: Factors) -> Answer | Reason:
+    """Return the clause of a shape with the fewest lists, or why the lists do not say it."""
     lists = _round_hole(shape, factors) if shape.hole else _round_pivot(shape, factors)
     if isinstance(lists, Reason):
         return lists
@@ -135,7 +131,7 @@ def _no_list(shape: Shape, unguarded: list[int], factors: Factors) -> Reason:
         outside = [trace for trace in factor.lists.values() if not trace & wanted]
         kept.append(_told(factors, i, factor.full & ~wanted & ~reduce(or_, outside, 0)))
     return Reason(
-        "no-list",
+        "unreached",
         "No list keeps out people with " + ", nor people with ".join(kept) + "; "
         "one ad set can do without excluding in one category only.",
     )
@@ -143,7 +139,7 @@ def _no_list(shape: Shape, unguarded: list[int], factors: Factors) -> Reason:
 
 def _unreached_by_pivot(shape: Shape, unguarded: list[int], factors: Factors) -> Reason:
     if not unguarded:
-        return Reason("no-list", "No category has lists that together reach everyone wanted.")
+        return Reason("unreached", "No category has lists that together reach everyone wanted.")
     (i,) = unguarded
     factor, wanted = factors.all[i], shape.box[i]
     outside = reduce(or_, (trace for trace in factor.lists.values() if not trace & wanted), 0)
@@ -153,7 +149,7 @@ def _unreached_by_pivot(shape: Shape, unguarded: list[int], factors: Factors) ->
 
 def _unreached(factors: Factors, position: int, states: int) -> Reason:
     told = _told(factors, position, states)
-    return Reason("no-list", f"No list reaches people with {told} without reaching people who are not wanted.")
+    return Reason("unreached", f"No list reaches people with {told} without reaching people who are not wanted.")
 
 
 def _told(factors: Factors, position: int, states: int) -> str:

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-ReasonKind: TypeAlias = Literal["several-clauses", "too-many-clauses", "no-list"]
+ReasonKind: TypeAlias = Literal["unreached", "indistinguishable", "too-many-clauses", "too-large", "not-found"]
 
 
 class Clause(msgspec.Struct, frozen=True):
@@ -24,6 +24,10 @@ class Clause(msgspec.Struct, frozen=True):
     def segments(self) -> int:
         """How many lists the clause refers to."""
         return sum(map(len, self.include)) + len(self.exclude)
+
+    def order(self) -> tuple[object, ...]:
+        """Return what clauses are sorted by: include ids, exclude ids, direct values."""
+        return (self.include, self.exclude, sorted(self.direct.items()))
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -49,20 +53,35 @@ class Certificate(msgspec.Struct, frozen=True):
 class Reason(msgspec.Struct, frozen=True):
     """Why there is no exact plan to give.
 
-    `several-clauses`: no one clause can mean the filter, whatever the lists, and no plan of several was found.
-    `too-many-clauses`: it takes more than a plan may have. `no-list`: the lists that the plan would need are not in the
-    catalogue. `message` is a sentence for people.
+    `unreached`: no list reaches some wanted people, or none that does can be kept from reaching unwanted ones.
+    `indistinguishable`: some wanted people are on just the lists that some unwanted ones are on. Both are proved, and
+    `witness` is somebody wanted whom they are about. `too-many-clauses`: it takes more than a plan may have, proved.
+    `too-large`: the filter depends on more than the planner looks at. `not-found`: a search ended without a plan. These
+    two do not prove that there is none. `message` is a sentence for people.
     """
 
     kind: ReasonKind
     message: str
+    witness: dict[str, str | tuple[str, ...]] | None = None
+
+
+class Nearest(msgspec.Struct, frozen=True):
+    """Clauses that reach nearly the audience, disjoint: all of it and more, or less.
+
+    `cells` counts the combinations of what the filter tells apart that are reached too many or too few, and `witness`
+    is somebody of them; None where the clauses reach everybody there is.
+    """
+
+    clauses: tuple[Clause, ...]
+    cells: int
+    witness: dict[str, str | tuple[str, ...]] | None
 
 
 class Plan(msgspec.Struct, frozen=True):
     """Pairwise disjoint clauses whose union is the audience: exactly, or `exact` is false and `reason` says why.
 
     Nobody at all is an exact plan of no clauses. `certificate` is None where no plan could be made. `fingerprint` is
-    the filter's. `superset` and `subset` are the nearest plans that reach more and fewer people, where they are known.
+    the filter's. `superset` and `subset` are near it, from both sides, where they are known.
     """
 
     exact: bool
@@ -70,5 +89,5 @@ class Plan(msgspec.Struct, frozen=True):
     certificate: Certificate | None
     fingerprint: str
     reason: Reason | None = None
-    superset: Plan | msgspec.UnsetType | None = msgspec.UNSET
-    subset: Plan | msgspec.UnsetType | None = msgspec.UNSET
+    superset: Nearest | msgspec.UnsetType | None = msgspec.UNSET
+    subset: Nearest | msgspec.UnsetType | None = msgspec.UNSET

@@ -1,0 +1,365 @@
+"""A wanted audience as a grid of cells, small enough to look at whole: where plans of several clauses are searched.
+
+An axis is a factor that the audience depends on, or a direct dimension; its atoms are the states that neither the
+audience nor the lists tell apart. A cell is a choice of one atom on every axis, and a set of cells an integer.
+
+Every clause is a box less a box, and both are *closed* on every axis: the states that no list avoiding some states
+holds are just these states and those that cannot be kept out without losing some of them. So `around` tells the least
+clause that reaches given cells and nobody unwanted, and there is one exactly if its hole misses them
+(`docs/planning.md` has the proof).
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from segmentation_core.planning.factors import product_mask
+from segmentation_core.regions import bits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from segmentation_core.planning.factors import Factor, Factors
+    from segmentation_core.regions import Region, Space
+
+MAX_CELLS = 1 << 16
+"""How many cells an audience may come to."""
+
+_CELLS_A_STEP = 4_096
+"""How many cells are looked at in one step of a search."""
+
+MAX_DIRECT = 1 << 8
+"""How many combinations of the values of a direct multi dimension an audience may depend on."""
+
+
+class TooManyCells(Exception):
+    """The audience depends on too much to be looked at cell by cell."""
+
+
+class OutOfWork(Exception):
+    """A search has taken all of its steps."""
+
+
+class Axis(msgspec.Struct, frozen=True):
+    """What the audience depends on: `atoms` are sets of states of the levels, disjoint, together all of them.
+
+    `factor` is its position, None for a direct dimension. `lists` are the atoms that each list meets. Of a direct
+    dimension, `allowed` are the sets of atoms that a platform can be told, None for any.
+    """
+
+    factor: int | None
+    levels: tuple[int, ...]
+    atoms: tuple[int, ...]
+    lists: tuple[int, ...] | None
+    allowed: tuple[int, ...] | None = None
+
+    @property
+    def full(self) -> int:
+        """All atoms."""
+        return (1 << len(self.atoms)) - 1
+
+    @property
+    def listed(self) -> bool:
+        """Whether lists speak of it, not the platform itself."""
+        return self.factor is not None
+
+    def closed(self, atoms: int) -> int:
+        """Return the atoms that cannot be left out without losing one of `atoms`."""
+        if self.allowed is not None:
+            return reduce(int.__and__, (some for some in self.allowed if not atoms & ~some), self.full)
+        if self.lists is None:
+            return atoms
+        return self.full & ~reduce(or_, (some for some in self.lists if not some & atoms), 0)
+
+    def states(self, atoms: int) -> int:
+        """Return the states that some atoms are."""
+        return reduce(or_, (states for atom, states in enumerate(self.atoms) if atoms >> atom & 1), 0)
+
+    def sayable(self, atoms: int) -> bool:
+        """Tell whether a direct dimension can be limited to just these atoms."""
+        return self.allowed is None or atoms in self.allowed
+
+
+def _tiled(mask: int, width: int, times: int) -> int:
+    """Repeat the `width` bits of a mask, doubling as often as goes."""
+    tiled, done, piece, length = 0, 0, mask, 1
+    while times:
+        if times & 1:
+            tiled |= piece << done * width
+            done += length
+        piece |= piece << length * width
+        length *= 2
+        times >>= 1
+    return tiled
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What one clause reaches: `box` less `hole`, atoms of each axis; an empty `hole` is None."""
+
+    cells: int
+    box: tuple[int, ...]
+    hole: tuple[int, ...] | None
+
+
+class Cells:
+    """The grid of one region. Raises TooManyCells where it would have more than MAX_CELLS.
+
+    `wanted` is the region. Steps of every search over the grid count against one budget, MAX_WORK.
+    """
+
+    def __init__(self, region: Region, factors: Factors) -> None:
+        self.axes: Final = tuple(_axes(region, factors))
+        self.factors = factors
+        self._left = 0
+        count = 1
+        self.strides: list[int] = []
+        for axis in self.axes:
+            self.strides.append(count)
+            count *= len(axis.atoms)
+            if count > MAX_CELLS:
+                raise TooManyCells
+        self.full: Final = (1 << count) - 1
+        self.cost: Final = 1 + count // _CELLS_A_STEP
+        self.slabs: Final = [
+            [self._slab(stride, len(axis.atoms), atom, count) for atom in range(len(axis.atoms))]
+            for axis, stride in zip(self.axes, self.strides, strict=True)
+        ]
+        self._unions: dict[tuple[int, int], int] = {}
+        self._closed: dict[tuple[int, int], int] = {}
+        self._arounds: dict[tuple[int, int], Part | None] = {}
+        self.reached_by_others: Final = any(
+            reduce(or_, factor.lists.values(), 0) == factor.full
+            for position, factor in enumerate(factors.all)
+            if position not in {axis.factor for axis in self.axes}
+        )
+        self.wanted: Final = self._filled(region)
+
+    def allow(self, steps: int) -> None:
+        """Give the next search so many steps: looking for the clause round some cells is one or more."""
+        self._left = steps
+
+    def spend(self, steps: int) -> None:
+        """Count steps of a search. Raises OutOfWork where none are left."""
+        self._left -= steps * self.cost
+        if self._left < 0:
+            raise OutOfWork
+
+    def shadow(self, axis: int, cells: int) -> int:
+        """Return the atoms of an axis that occur in some cells."""
+        return sum(1 << atom for atom, slab in enumerate(self.slabs[axis]) if slab & cells)
+
+    def slab(self, axis: int, atoms: int) -> int:
+        """Return all cells whose atom on an axis is one of `atoms`."""
+        found = self._unions.get((axis, atoms))
+        if found is None:
+            found = reduce(or_, (slab for atom, slab in enumerate(self.slabs[axis]) if atoms >> atom & 1), 0)
+            self._unions[axis, atoms] = found
+        return found
+
+    def box(self, atoms: Sequence[int]) -> int:
+        """Return the cells whose atom on every axis is one of those given for it."""
+        cells = self.full
+        for axis, some in enumerate(atoms):
+            if some != self.axes[axis].full:
+                cells &= self.slab(axis, some)
+        return cells
+
+    def closed(self, axis: int, atoms: int) -> int:
+        """Return the atoms that cannot be left out on an axis without losing one of `atoms`."""
+        found = self._closed.get((axis, atoms))
+        if found is None:
+            found = self._closed[axis, atoms] = self.axes[axis].closed(atoms)
+        return found
+
+    def around(self, cells: int, wanted: int) -> Part | None:
+        """Return the least that a clause reaches which reaches `cells` and nothing beyond `wanted`; None for none."""
+        key = (cells, wanted)
+        if key not in self._arounds:
+            self.spend(1)
+            self._arounds[key] = self._around(cells, wanted)
+        return self._arounds[key]
+
+    def _around(self, cells: int, wanted: int) -> Part | None:
+        axes = range(len(self.axes))
+        box = tuple(self.closed(axis, self.shadow(axis, cells)) for axis in axes)
+        inside = self.box(box)
+        unwanted = inside & ~wanted
+        if not unwanted and self.reached_by_others:
+            return Part(inside, box, None)
+        hole = tuple(
+            self.closed(axis, self.shadow(axis, unwanted)) if self.axes[axis].listed else self.axes[axis].full
+            for axis in axes
+        )
+        left_out = inside & self.box(hole)
+        if left_out & cells:
+            return None
+        return Part(inside & ~left_out, box, hole if left_out else None)
+
+    def clause(self, cells: int) -> Part | None:
+        """Return the clause that reaches just `cells`, None where there is none."""
+        part = self.around(cells, cells)
+        if part is None or not all(
+            axis.sayable(atoms) for axis, atoms in zip(self.axes, part.box, strict=True) if not axis.listed
+        ):
+            return None
+        return part
+
+    def cofactors(self, cells: int, axis: int) -> dict[int, int]:
+        """Return the atoms of an axis by what of `cells` remains there, as it lies at the first atom."""
+        groups: dict[int, int] = {}
+        stride = self.strides[axis]
+        for atom, slab in enumerate(self.slabs[axis]):
+            cofactor = (cells & slab) >> atom * stride
+            groups[cofactor] = groups.get(cofactor, 0) | 1 << atom
+        return groups
+
+    def neighbours(self, cells: int, axis: int) -> Iterator[int]:
+        """Yield, for each atom of an axis, what `cells` come to when they are moved there."""
+        stride, slabs = self.strides[axis], self.slabs[axis]
+        base = reduce(or_, ((cells & slab) >> atom * stride for atom, slab in enumerate(slabs)))
+        return (base << atom * stride for atom in range(len(slabs)))
+
+    def alike(self, cell: int) -> int:
+        """Return the cells on just the lists that one cell is on, with the same values of direct dimensions."""
+        same = self.full
+        for position, axis in enumerate(self.axes):
+            own = self.shadow(position, cell)
+            if axis.lists is not None:
+                for some in axis.lists:
+                    same &= self.slab(position, some if some & own else axis.full & ~some)
+            else:
+                same &= self.slab(position, own)
+        return same
+
+    def lists_round(self, cell: int) -> Iterator[int]:
+        """Yield, for every list that one cell is on, those of the list who cannot be kept out with the cell kept."""
+        shadows = [self.shadow(position, cell) for position in range(len(self.axes))]
+        box = self.box([self.closed(position, own) for position, own in enumerate(shadows)])
+        if self.reached_by_others:
+            yield box
+        for position, axis in enumerate(self.axes):
+            if axis.listed:
+                lists = (1 << atom for atom in range(len(axis.atoms))) if axis.lists is None else axis.lists
+                yield from (box & self.slab(position, some) for some in lists if some & shadows[position])
+
+    def person(self, cell: int) -> dict[str, str | tuple[str, ...]]:
+        """Return somebody of one cell, told by the dimensions that the audience depends on."""
+        space = self.factors.space
+        person: dict[str, str | tuple[str, ...]] = {}
+        for position, axis in enumerate(self.axes):
+            states = axis.states(self.shadow(position, cell))
+            chosen = next(bits(states))
+            for level in reversed(axis.levels):
+                count = len(space.levels[level].states)
+                told, state = space.levels[level], chosen % count
+                chosen //= count
+                if told.value is None:
+                    person[told.dimension] = told.states[state]
+                else:
+                    held = person.get(told.dimension, ())
+                    person[told.dimension] = (told.value, *held) if state else (*held,)
+        return {name: held if isinstance(held, str) else tuple(sorted(held)) for name, held in sorted(person.items())}
+
+    def allowed_values(self, axis: Axis, atoms: int) -> dict[str, tuple[str, ...]]:
+        """Return the values that a direct dimension is limited to: of a multi one, any of them."""
+        levels = [self.factors.space.levels[level] for level in axis.levels]
+        states = axis.states(atoms)
+        if levels[0].value is None:
+            return {levels[0].dimension: tuple(levels[0].states[state] for state in bits(states))}
+        single = {level.value: 1 << (len(levels) - 1 - i) for i, level in enumerate(levels)}
+        return {levels[0].dimension: tuple(value for value, state in single.items() if value and states >> state & 1)}
+
+    @staticmethod
+    def _slab(stride: int, atoms: int, atom: int, count: int) -> int:
+        period = stride * atoms
+        slab = ((1 << stride) - 1) << atom * stride
+        return _tiled(slab, period, count // period)
+
+    def _filled(self, region: Region) -> int:
+        """Return the cells of the region."""
+        place = {
+            level: (axis, position)
+            for axis, found in enumerate(self.axes)
+            for position, level in enumerate(found.levels)
+        }
+
+        def of_edge(level: int, states: int) -> int:
+            axis, _ = place[level]
+            found = self.axes[axis]
+            if len(found.levels) == 1:
+                atoms = sum(1 << i for i, atom in enumerate(found.atoms) if atom & states)
+            else:
+                inside = product_mask(region.space, found.levels, {level: states})
+                atoms = sum(1 << i for i, atom in enumerate(found.atoms) if atom & inside)
+            return self.slab(axis, atoms)
+
+        return region.folded(self.full, lambda level, states, below: of_edge(level, states) & below)
+
+
+def _axes(region: Region, factors: Factors) -> Iterator[Axis]:
+    alike = region.alike()
+    direct: dict[str, list[int]] = {}
+    listed: dict[int, None] = {}
+    for level in sorted(alike):
+        if level in factors.direct:
+            direct.setdefault(factors.space.levels[level].dimension, []).append(level)
+        else:
+            listed[factors.of_level[level]] = None
+    for position in listed:
+        yield _listed_axis(position, factors, alike)
+    for levels in direct.values():
+        yield _direct_axis(tuple(levels), factors, alike)
+
+
+def _direct_axis(levels: tuple[int, ...], factors: Factors, alike: dict[int, list[int]]) -> Axis:
+    if factors.space.levels[levels[0]].value is None:
+        return Axis(None, levels, tuple(alike[levels[0]]), None)
+    count = 1 << len(levels)
+    if count > MAX_DIRECT:
+        raise TooManyCells
+    any_of = [sum(1 << state for state in range(count) if state & some) for some in range(1, count)]
+    return Axis(None, levels, tuple(1 << state for state in range(count)), None, (*any_of, (1 << count) - 1))
+
+
+def _listed_axis(position: int, factors: Factors, alike: dict[int, list[int]]) -> Axis:
+    """Return the axis of a factor: its states, those together that nothing tells apart.
+
+    Where every state has a list of its own, lists can leave out any states: then only the audience tells them apart.
+    """
+    factor, space = factors.all[position], factors.space
+    alone = {mask for mask in factor.lists.values() if not mask & (mask - 1)}
+    discrete = reduce(or_, alone, 0) == factor.full
+    chosen: list[dict[int, int]] = [{}]
+    for level in factor.levels:
+        own = alike.get(level, [space.full[level]])
+        if not discrete:
+            own = _told_apart(own, level, factor, alone, space)
+        chosen = [some | {level: states} for some in chosen for states in own]
+    atoms = tuple(product_mask(space, factor.levels, some) for some in chosen)
+    if discrete:
+        return Axis(position, factor.levels, atoms, None)
+    lists = {sum(1 << i for i, atom in enumerate(atoms) if atom & mask) for mask in factor.lists.values()}
+    return Axis(position, factor.levels, atoms, tuple(sorted(lists)))
+
+
+def _told_apart(groups: list[int], level: int, factor: Factor, alone: set[int], space: Space) -> list[int]:
+    """Split groups of states of a level by the lists that hold them.
+
+    Of a factor of one level, states that have a list of their own stay together if no other list tells them apart.
+    """
+    split: dict[tuple[object, ...], int] = {}
+    linked = len(factor.levels) > 1
+    for group, states in enumerate(groups):
+        for state in bits(states):
+            there = product_mask(space, factor.levels, {level: 1 << state})
+            lowest = there & -there
+            if linked:
+                on: tuple[object, ...] = tuple((mask & there) // lowest for mask in factor.lists.values())
+            else:
+                on = (there in alone, *(bool(mask & there) for mask in factor.lists.values() if mask not in alone))
+            split[group, *on] = split.get((group, *on), 0) | 1 << state
+    return sorted(split.values(), key=lambda mask: mask & -mask)

@@ -1,0 +1,135 @@
+"""Plans of several clauses, and what is nearest where none is exact."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from segmentation_core.planning import bounds, splits
+from segmentation_core.planning.clauses import Answer, lists_of
+from segmentation_core.planning.plan import Bound, Clause, Nearest, Reason
+from segmentation_core.planning.shapes import Shape
+
+if TYPE_CHECKING:
+    from segmentation_core.planning.cells import Cells, Part
+
+_WORK = 60_000
+"""How many steps telling whom no clause reaches, and what is nearest, may take each."""
+
+
+class Several(msgspec.Struct, frozen=True):
+    """Disjoint clauses that mean the audience together, ordered by ids, and what is proved of their number."""
+
+    clauses: tuple[Clause, ...]
+    bound: Bound
+
+
+def several_of(cells: Cells, most: int) -> Several | Reason:
+    """Return at most so many clauses that mean the audience, or why there are none. Raises OutOfWork."""
+    wanted = cells.wanted
+    lost = unreachable(wanted, cells)
+    if lost:
+        return _nobody_reaches(lost & -lost, cells)
+    parts = splits.split(wanted, cells, most)
+    if parts is None:
+        return NOT_FOUND
+    parts, bound = bounds.fewest(wanted, parts, cells)
+    clauses = _clauses(parts, cells)
+    return Several(clauses, Bound(bound, bound))
+
+
+NOT_FOUND = Reason(
+    "not-found",
+    "No plan of disjoint ad sets was found within the bounds of the search, which does not prove that there is none.",
+)
+
+
+def unreachable(wanted: int, cells: Cells) -> int:
+    """Return the wanted cells that no clause reaches without reaching somebody unwanted."""
+    if cells.reached_by_others and all(axis.lists is None and axis.allowed is None for axis in cells.axes):
+        return 0  # whatever lists can leave out on every axis makes each cell a clause of its own
+    cells.allow(_WORK)
+    lost, rest = 0, wanted
+    while rest:
+        cell = rest & -rest
+        part = cells.around(cell, wanted)
+        if part is None:
+            lost |= cell
+            rest &= ~cell
+        else:
+            rest &= ~part.cells
+    return lost
+
+
+def _nobody_reaches(cell: int, cells: Cells) -> Reason:
+    person = cells.person(cell)
+    alike = cells.alike(cell)
+    if alike & ~cells.wanted:
+        return Reason("indistinguishable", "No list tells some wanted people from others who are not wanted.", person)
+    return Reason("unreached", "No list reaches some wanted people without reaching others who are not wanted.", person)
+
+
+def nearest(cells: Cells, most: int) -> tuple[Nearest | None, Nearest | None]:
+    """Return a superset and a subset of the audience that plans mean exactly; None where none was found.
+
+    Both are found greedily: they are near, and not proved nearest. Raises OutOfWork.
+    """
+    return _superset(cells, most), _subset(cells, most)
+
+
+def _subset(cells: Cells, most: int) -> Nearest:
+    cells.allow(_WORK)
+    parts = splits.grown(cells.wanted, cells, most)
+    return _nearest(parts, cells.wanted & ~reduce(or_, (part.cells for part in parts), 0), cells)
+
+
+def _superset(cells: Cells, most: int) -> Nearest | None:
+    """Add, for everybody no clause reaches, those of some list that reaches them who cannot be kept out: the fewest."""
+    wider = cells.wanted
+    while lost := unreachable(wider, cells):
+        ways = [some & ~wider for some in cells.lists_round(lost & -lost)]
+        if not ways:
+            return None
+        wider |= min(ways, key=lambda some: (some.bit_count(), some))
+    parts = splits.split(wider, cells, most)
+    if parts is None:
+        box = cells.around(wider, cells.full)
+        clause = cells.clause(box.cells) if box else None
+        parts = [clause] if clause else None
+    if parts is None:
+        return None
+    return _nearest(parts, reduce(or_, (part.cells for part in parts)) & ~cells.wanted, cells)
+
+
+def _nearest(parts: list[Part], off: int, cells: Cells) -> Nearest:
+    return Nearest(_clauses(parts, cells), off.bit_count(), cells.person(off & -off) if off else None)
+
+
+def _clauses(parts: list[Part], cells: Cells) -> tuple[Clause, ...]:
+    answers = [lists_of(_shape(part, cells), cells.factors) for part in parts]
+    clauses = [answer.clause for answer in answers if isinstance(answer, Answer)]
+    assert len(clauses) == len(parts)  # noqa: S101  what is a clause of cells is one of lists: docs/planning.md
+    return tuple(sorted(clauses, key=Clause.order))
+
+
+def _shape(part: Part, cells: Cells) -> Shape:
+    """Return what a part is on each factor and direct dimension, in states."""
+    atoms = [cells.shadow(axis, part.cells) for axis in range(len(cells.axes))]
+    unwanted = cells.box(atoms) & ~part.cells
+    box: dict[int, int] = {}
+    hole: dict[int, int] = {}
+    direct: dict[str, tuple[str, ...]] = {}
+    for position, (axis, some) in enumerate(zip(cells.axes, atoms, strict=True)):
+        if axis.factor is None:
+            if some != axis.full:
+                direct |= cells.allowed_values(axis, some)
+            continue
+        if some != axis.full:
+            box[axis.factor] = axis.states(some)
+        missed = cells.shadow(position, unwanted)
+        if unwanted and missed != some:
+            hole[axis.factor] = axis.states(missed)
+    return Shape(box, hole, dict(sorted(direct.items())))

@@ -1,0 +1,207 @@
+"""Plans of several clauses, and the word that there are none, against every choice of lists."""
+
+from __future__ import annotations
+
+import json
+import random
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from benchmarks.filters import sample
+from benchmarks.panel import panel_catalog, random_person
+from segmentation_core import Catalog, Clause, Nearest, Plan, parse_filter, plan_audience
+from segmentation_core.planning import bounds, cells, several, splits
+from segmentation_core.testing import FullPerson, catalogs, filter_documents
+from tests.unit.brute import (
+    audience,
+    direct_choices,
+    everyone,
+    is_on,
+    is_reached,
+    is_targeted,
+    reached,
+    subsets,
+    those,
+    union,
+)
+
+Document = dict[str, Any]
+
+MOST = 4
+"""How many clauses brute force looks for."""
+
+
+def sayable(catalog: Catalog) -> set[int]:
+    """Return what one clause can reach, over every choice of lists to include, lists to exclude and direct values."""
+    on = [those(catalog, partial(is_on, segment)) for segment in catalog.segments]
+    targets = [those(catalog, partial(is_targeted, direct)) for direct in direct_choices(catalog)]
+    unions = {union(some) for some in subsets(on)}
+    includes = {union(some) for some in subsets(on) if some}
+    return {inside & ~outside & target for inside in includes for outside in unions for target in targets}
+
+
+def fewest(wanted: int, regions: list[int], most: int) -> int | None:
+    """Return how few of the regions, disjoint, come to `wanted`; None for more than `most` or no way."""
+
+    def within(rest: int, left: int) -> bool:
+        lowest = rest & -rest
+        return not rest or (
+            left > 0 and any(one & lowest and not one & ~rest and within(rest & ~one, left - 1) for one in regions)
+        )
+
+    return next((count for count in range(most + 1) if within(wanted, count)), None)
+
+
+def reach(clauses: tuple[Clause, ...], catalog: Catalog) -> int:
+    return union(reached(clause, catalog) for clause in clauses)
+
+
+@given(st.data())
+def test_clauses_are_exact_and_their_bound_and_every_proved_reason_stand_before_brute_force(
+    data: st.DataObject,
+) -> None:
+    catalog = data.draw(catalogs(max_segments=6, max_people=48))
+    wanted = parse_filter(data.draw(filter_documents(catalog)), catalog)
+    plan, people = plan_audience(wanted, catalog), audience(wanted)
+    regions = [region for region in sayable(catalog) if region and not region & ~people]
+    if plan.exact:
+        assert plan.certificate
+        for person in everyone(catalog):
+            assert sum(is_reached(clause, catalog, person) for clause in plan.clauses) == wanted.matches(person)
+        best = fewest(people, regions, min(len(plan.clauses), MOST)) if len(regions) <= 1_000 else None
+        event(f"{len(plan.clauses)} clauses, of {best}")
+        if best is not None:
+            assert plan.certificate.lower_bound.clauses <= best == len(plan.clauses)
+    else:
+        assert plan.reason
+        event(plan.reason.kind)
+        if any(dimension.direct and dimension.multi for dimension in catalog.dimensions):
+            assert plan.reason.kind in ("unreached", "indistinguishable", "not-found")
+        else:
+            assert plan.reason.kind in ("unreached", "indistinguishable")
+        assert plan.reason.kind == "not-found" or union(regions) != people
+        subset, superset = plan.subset, plan.superset
+        assert isinstance(subset, Nearest)
+        assert not reach(subset.clauses, catalog) & ~people
+        assert (subset.cells > 0) == (reach(subset.clauses, catalog) != people)
+        if isinstance(superset, Nearest):
+            assert not people & ~reach(superset.clauses, catalog)
+
+
+@given(st.data())
+def test_somebody_told_as_the_witness_is_wanted(data: st.DataObject) -> None:
+    catalog = data.draw(catalogs(max_segments=6, max_people=48))
+    wanted = parse_filter(data.draw(filter_documents(catalog)), catalog)
+    reason = plan_audience(wanted, catalog).reason
+    if reason and reason.witness:
+        told = reason.witness
+        others = [
+            person
+            for person in everyone(catalog)
+            if all(
+                person[name] == held if isinstance(held, str) else set(person[name]) >= {*held}
+                for name, held in told.items()
+            )
+        ]
+        assert any(map(wanted.matches, others))
+
+
+PANEL = panel_catalog()
+RNG = random.Random(7)
+CROWD: list[FullPerson] = [
+    {name: held if isinstance(held, str) else tuple(held) for name, held in random_person(PANEL, RNG).items()}
+    for _ in range(300)
+]
+
+
+def panel_plan(document: Document) -> Plan:
+    """Plan a filter over the national panel, and check the plan on people drawn at random."""
+    wanted = parse_filter(document, PANEL)
+    plan = plan_audience(wanted, PANEL)
+    for person in CROWD:
+        times = sum(is_reached(clause, PANEL, person) for clause in plan.clauses)
+        assert times == (wanted.matches(person) if plan.exact else times)
+    return plan
+
+
+@pytest.mark.parametrize("shape", ["random trees", "ORs of ANDs", "ANDs of ORs"])
+def test_the_full_language_over_a_panel_is_planned_exactly(shape: str) -> None:
+    plans = [panel_plan(document) for document in sample(shape, 40)]
+    kinds = {plan.reason.kind for plan in plans if plan.reason}
+    assert kinds <= {"too-large", "not-found", "too-many-clauses"}, "every value has its list, so there is a plan"
+    assert sum(plan.exact for plan in plans) >= len(plans) / 3
+    for plan in plans:
+        if plan.certificate:
+            assert plan.certificate.lower_bound.clauses <= len(plan.clauses) == plan.certificate.clauses
+
+
+PAIRS: Document = {
+    "or": [
+        {"age": ["1"], "income": ["1"]},
+        {"lifestyle": ["2"], "area": ["1"]},
+        {"home_type": ["1"], "occupation": ["1"]},
+    ]
+}
+
+
+def bound_and_size(plan: Plan) -> tuple[int, int]:
+    assert plan.certificate
+    return plan.certificate.lower_bound.clauses, plan.certificate.clauses
+
+
+def test_dealing_proves_what_critical_people_alone_do_not() -> None:
+    assert bound_and_size(panel_plan(PAIRS)) == (4, 4)
+
+
+def test_out_of_work_a_plan_is_still_exact_and_its_bound_lower(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "MAX_WORK", 5)
+    bound, size = bound_and_size(panel_plan(PAIRS))
+    assert bound < size
+
+
+def test_a_search_that_ends_without_a_plan_says_that_it_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splits, "MAX_WORK", 5)
+    plan = panel_plan(PAIRS)
+    assert plan.reason
+    assert plan.reason.kind == "not-found"
+
+
+def test_a_filter_that_tells_too_many_combinations_apart_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cells, "MAX_CELLS", 8)
+    plan = panel_plan(PAIRS)
+    assert plan.reason
+    assert plan.reason.kind == "too-large"
+
+
+def test_where_even_telling_whom_no_clause_reaches_is_too_much_work_nothing_is_claimed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(several, "_WORK", 0)
+    segments = [{"id": "x", "where": {"a": "1", "b": "1"}}]
+    dimensions = [{"id": name, "kind": "single", "values": [{"id": "1"}, {"id": "2"}]} for name in "ab"]
+    document = {"name": "x", "version": "1", "dimensions": dimensions, "segments": segments}
+    catalog = Catalog.from_json(json.dumps(document))
+    crossed = {"or": [{"a": ["1"], "b": ["2"]}, {"a": ["2"], "b": ["1"]}]}
+    plan = plan_audience(parse_filter(crossed, catalog), catalog)
+    assert plan.reason
+    assert plan.reason.kind == "not-found"
+    assert plan.superset is plan.subset is None
+
+
+def test_a_direct_choice_of_too_many_values_is_told_so() -> None:
+    values = [{"id": str(i)} for i in range(9)]
+    dimensions: list[Document] = [
+        {"id": "a", "kind": "multi", "values": values, "activation": "direct"},
+        {"id": "b", "kind": "single", "values": [{"id": "1"}, {"id": "2"}]},
+    ]
+    segments = [{"id": "b {b}", "for_each": ["b"]}]
+    document = {"name": "x", "version": "1", "dimensions": dimensions, "segments": segments}
+    catalog = Catalog.from_json(json.dumps(document))
+    wanted = {"or": [{"a": [str(i) for i in range(9)]}, {"b": ["1"]}]}
+    plan = plan_audience(parse_filter(wanted, catalog), catalog)
+    assert plan.reason
+    assert plan.reason.kind == "too-large"
