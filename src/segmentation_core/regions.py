@@ -14,7 +14,7 @@ from functools import cached_property, reduce
 from hashlib import blake2b
 from math import prod
 from operator import or_
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -92,6 +92,8 @@ class _Node:
         self.level = level
         self.edges = edges
 
+
+T = TypeVar("T")
 
 _BELOW_ALL = 1 << 60
 _NOBODY = _Node(_BELOW_ALL, ())
@@ -224,6 +226,17 @@ class Region:
         value: dict[_Node, int] = {_NOBODY: 0, _EVERYONE: everyone}
         for node in _nodes(self._root):
             value[node] = reduce(or_, (of_edge(node.level, mask, value[child]) for mask, child in node.edges))
+        return value[self._root]
+
+    def gathered(self, of_node: Callable[[int, list[tuple[int, T]]], T], *, nobody: T, everyone: T) -> T:
+        """Return what `of_node(level, [(states, below), ...])` gives for the whole, from the bottom up.
+
+        `below` is what it gave for the rest of the diagram: `everyone` at the end. States on no edge lead to nobody;
+        the result is `nobody` for the empty region.
+        """
+        value: dict[_Node, T] = {_NOBODY: nobody, _EVERYONE: everyone}
+        for node in _nodes(self._root):
+            value[node] = of_node(node.level, [(mask, value[child]) for mask, child in node.edges])
         return value[self._root]
 
     def onto(self, levels: Sequence[int]) -> Region:

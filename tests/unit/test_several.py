@@ -147,6 +147,15 @@ PAIRS: Document = {
     ]
 }
 
+MAJORITY: Document = {
+    "or": [
+        {"age": ["1"], "area": ["1"]},
+        {"area": ["1"], "home_type": ["1"]},
+        {"home_type": ["1"], "age": ["1"]},
+    ]
+}
+"""Two of three conditions at least: no tree means that."""
+
 
 def bound_and_size(plan: Plan) -> tuple[int, int]:
     assert plan.certificate
@@ -165,14 +174,14 @@ def test_out_of_work_a_plan_is_still_exact_and_its_bound_lower(monkeypatch: pyte
 
 def test_a_search_that_ends_without_a_plan_says_that_it_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(splits, "MAX_WORK", 5)
-    plan = panel_plan(PAIRS)
+    plan = panel_plan(MAJORITY)
     assert plan.reason
     assert plan.reason.kind == "not-found"
 
 
 def test_a_filter_that_tells_too_many_combinations_apart_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cells, "MAX_CELLS", 8)
-    plan = panel_plan(PAIRS)
+    monkeypatch.setattr(cells, "MAX_CELLS", 4)
+    plan = panel_plan(MAJORITY)
     assert plan.reason
     assert plan.reason.kind == "too-large"
 

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from segmentation_core.planning.cells import MAX_CELLS, Cells, OutOfWork, TooManyCells
 from segmentation_core.planning.clauses import Answer, clause_of
-from segmentation_core.planning.factors import Factors, factors_of
-from segmentation_core.planning.grids import Grid, bound_of, grid_of
-from segmentation_core.planning.plan import Bound, Certificate, Clause, Nearest, Plan, Reason
-from segmentation_core.planning.several import NOT_FOUND, Several, nearest, several_of
+from segmentation_core.planning.factors import factors_of
+from segmentation_core.planning.plan import Bound, Certificate, Nearest, Plan, Reason
+from segmentation_core.planning.several import NOT_FOUND, Several, nearest, of_cells, of_tree
+from segmentation_core.planning.trees import tree_of
 
 if TYPE_CHECKING:
     from segmentation_core.catalog import Catalog
     from segmentation_core.filters import Filter
+    from segmentation_core.planning.factors import Factors
 
 MAX_CLAUSES = 64
 """How many clauses a plan may have."""
@@ -35,37 +36,36 @@ def plan_audience(wanted: Filter, catalog: Catalog) -> Plan:
         msg = "the filter was read against another catalogue"
         raise ValueError(msg)
     if wanted.region.is_empty():
-        return _exact(wanted, (), Bound(0, 0))
+        return _exact(wanted, Several((), Bound(0, 0)))
     factors = factors_of(catalog)
+    tree = tree_of(wanted.region, factors)
+    known = of_tree(tree, factors, MAX_CLAUSES) if tree else None
+    if isinstance(known, Several) and known.proved:
+        return _exact(wanted, known)
+    if isinstance(known, Reason) and known.kind == "too-many-clauses":
+        return _inexact(wanted, known)
     answer = clause_of(wanted.region, factors)
     if isinstance(answer, Answer):
-        return _exact(wanted, (answer.clause,), Bound(1, answer.at_least))
-    grid = grid_of(wanted.region, factors) if answer is None else None
-    if grid is not None:
-        bound = bound_of(grid, factors)
-        if bound.clauses > MAX_CLAUSES:
-            return _inexact(wanted, Reason("too-many-clauses", _TOO_MANY.format(bound.clauses, MAX_CLAUSES)))
-        found = [_clauses_along(grid, along, factors) for along in grid.longest()]
-        exact = [clauses for clauses in found if not isinstance(clauses, Reason)]
-        if exact:
-            return _exact(wanted, min(exact, key=_size_and_ids), bound)
-    return _of_several(wanted, answer, factors)
+        return _exact(wanted, Several((answer.clause,), Bound(1, answer.at_least)))
+    return _of_cells(wanted, known or answer, factors)
 
 
-def _of_several(wanted: Filter, reason: Reason | None, factors: Factors) -> Plan:
-    """Plan what no one clause means; `reason` is what is known of why not."""
+def _of_cells(wanted: Filter, known: Several | Reason | None, factors: Factors) -> Plan:
+    """Plan what no one clause means; `known` is a plan, or what is known of why there is none in one clause."""
     try:
         cells = Cells(wanted.region, factors)
     except TooManyCells:
-        return _inexact(wanted, reason or _TOO_LARGE)
+        return _exact(wanted, known) if isinstance(known, Several) else _inexact(wanted, known or _TOO_LARGE)
     try:
-        several = several_of(cells, MAX_CLAUSES)
+        several = of_cells(cells, MAX_CLAUSES)
     except OutOfWork:
         several = NOT_FOUND
+    if isinstance(known, Several):
+        return _exact(wanted, known if isinstance(several, Reason) else known.better(several))
     if isinstance(several, Several):
-        return _exact(wanted, several.clauses, several.bound)
-    if reason:
-        several = Reason(several.kind, reason.message, several.witness)
+        return _exact(wanted, several)
+    if known:
+        several = Reason(several.kind, known.message, several.witness)
     try:
         superset, subset = nearest(cells, MAX_CLAUSES)
     except OutOfWork:
@@ -77,30 +77,14 @@ _TOO_LARGE = Reason(
     "too-large",
     f"The filter tells more than {MAX_CELLS:,} combinations apart, more than the planner looks at for several ad sets.",
 )
-_TOO_MANY = "This takes at least {} ad sets, more than the {} that a plan may have."
 
 
-def _clauses_along(grid: Grid, along: int, factors: Factors) -> tuple[Clause, ...] | Reason:
-    """Return a clause for each part of the grid, in the order of their ids, or why there is none for one of them."""
-    clauses: list[Clause] = []
-    for part in grid.parts(along):
-        answer = clause_of(part, factors)
-        if not isinstance(answer, Answer):
-            return answer or NOT_FOUND
-        clauses.append(answer.clause)
-    return tuple(sorted(clauses, key=Clause.order))
-
-
-def _size_and_ids(clauses: tuple[Clause, ...]) -> tuple[object, ...]:
-    return (sum(clause.segments for clause in clauses), [clause.order() for clause in clauses])
-
-
-def _exact(wanted: Filter, clauses: tuple[Clause, ...], bound: Bound) -> Plan:
-    lists = sum(clause.segments for clause in clauses)
+def _exact(wanted: Filter, found: Several) -> Plan:
+    lists = sum(clause.segments for clause in found.clauses)
     return Plan(
         exact=True,
-        clauses=clauses,
-        certificate=Certificate(len(clauses), lists, bound),
+        clauses=found.clauses,
+        certificate=Certificate(len(found.clauses), lists, found.bound),
         fingerprint=wanted.fingerprint,
     )
 

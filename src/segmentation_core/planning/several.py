@@ -10,11 +10,17 @@ import msgspec
 
 from segmentation_core.planning import bounds, splits
 from segmentation_core.planning.clauses import Answer, lists_of
+from segmentation_core.planning.partitions import Partition
 from segmentation_core.planning.plan import Bound, Clause, Nearest, Reason
+from segmentation_core.planning.proofs import bound_of
 from segmentation_core.planning.shapes import Shape
+from segmentation_core.regions import bits
 
 if TYPE_CHECKING:
     from segmentation_core.planning.cells import Cells, Part
+    from segmentation_core.planning.factors import Factors
+    from segmentation_core.planning.partitions import Piece
+    from segmentation_core.planning.trees import Tree
 
 _WORK = 60_000
 """How many steps telling whom no clause reaches, and what is nearest, may take each."""
@@ -26,8 +32,61 @@ class Several(msgspec.Struct, frozen=True):
     clauses: tuple[Clause, ...]
     bound: Bound
 
+    @property
+    def size(self) -> tuple[object, ...]:
+        """What plans are compared by: clauses, lists, ids."""
+        segments = sum(clause.segments for clause in self.clauses)
+        return (len(self.clauses), segments, [clause.order() for clause in self.clauses])
 
-def several_of(cells: Cells, most: int) -> Several | Reason:
+    @property
+    def proved(self) -> bool:
+        """Whether it is proved that no plan has fewer clauses."""
+        return len(self.clauses) == self.bound.clauses
+
+    def better(self, other: Several) -> Several:
+        """Return the smaller of two plans of one audience, with the better of their bounds."""
+        bound = max(self.bound, other.bound, key=lambda bound: (bound.clauses, bound.segments))
+        return Several(min(self, other, key=lambda several: several.size).clauses, bound)
+
+
+def of_tree(tree: Tree, factors: Factors, most: int) -> Several | Reason | None:
+    """Return at most so many clauses that mean a tree; None where this way finds none."""
+    partition = Partition(tree, factors)
+    if partition.parts == 1:
+        (piece,) = next(partition.ways())
+        answer = lists_of(_piece_shape(piece, factors), factors)
+        return answer if isinstance(answer, Reason) else Several((answer.clause,), Bound(1, answer.at_least))
+    bound = bound_of(tree, factors)
+    if bound.clauses > most:
+        return Reason("too-many-clauses", _TOO_MANY.format(bound.clauses, most))
+    if partition.parts > most:
+        return None
+    found: list[Several] = []
+    for pieces in partition.ways():
+        answers = [lists_of(_piece_shape(piece, factors), factors) for piece in pieces]
+        clauses = [answer.clause for answer in answers if isinstance(answer, Answer)]
+        if len(clauses) == len(pieces):
+            found.append(Several(tuple(sorted(clauses, key=Clause.order)), bound))
+    return min(found, key=lambda several: several.size, default=None)
+
+
+_TOO_MANY = "This takes at least {} ad sets, more than the {} that a plan may have."
+
+
+def _piece_shape(piece: Piece, factors: Factors) -> Shape:
+    """Return what a part of a tree is on each factor and direct dimension."""
+    levels = factors.space.levels
+    box = {axis: inside for axis, inside in sorted(piece.box.items()) if axis >= 0}
+    direct = {
+        levels[~axis].dimension: tuple(levels[~axis].states[state] for state in bits(inside))
+        for axis, inside in sorted(piece.box.items(), reverse=True)
+        if axis < 0
+    }
+    hole = {axis: missed & box.get(axis, factors.all[axis].full) for axis, missed in sorted(piece.hole.items())}
+    return Shape(box, hole, direct)
+
+
+def of_cells(cells: Cells, most: int) -> Several | Reason:
     """Return at most so many clauses that mean the audience, or why there are none. Raises OutOfWork."""
     wanted = cells.wanted
     lost = unreachable(wanted, cells)

@@ -1,0 +1,243 @@
+"""From a tree to disjoint parts that one clause each can mean: boxes, and boxes less a smaller box.
+
+Everyone in `a or b` is in a, or in b and not in a; all in `a and b` are in a part of a and in a part of b. So a tree
+falls into boxes, as many as the orders chosen for its branches make. One clause can also mean an `or` of conditions at
+once, since those whom it leaves out are a box: one part of each `and` need not be cut into boxes.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from segmentation_core.planning.pivots import guard
+from segmentation_core.planning.trees import Branch, Leaf, opposite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from segmentation_core.planning.factors import Factors
+    from segmentation_core.planning.trees import Tree
+
+_MOST_ORDERED = 10
+"""The parts of how large an `or` are put into the best of all orders."""
+
+_NO_LIST = 1_000.0
+"""What a condition weighs that no lists can keep."""
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """Everyone in `box` but not in `hole`, states by axis: the hole is empty or names the axes that it limits."""
+
+    box: dict[int, int]
+    hole: dict[int, int]
+
+
+class _Cost(msgspec.Struct, frozen=True, order=True):
+    """How many parts there are, and how many lists one takes on the average, about."""
+
+    parts: int
+    lists: float
+
+
+class Partition:
+    """The ways to cut one tree into few parts. `parts` is how many they are."""
+
+    def __init__(self, tree: Tree, factors: Factors) -> None:
+        self._top = _Node(tree, factors)
+        self.parts = self._top.clauses.parts
+
+    def ways(self) -> Iterator[list[Piece]]:
+        """Yield the cuts into so few parts, in one order at least: one for each part of the top that may stay whole."""
+        for whole in self._top.kept_whole():
+            yield [Piece(box, hole) for box, hole in self._top.cut(whole)]
+
+
+class _Node:
+    """A tree with what it costs to cut it."""
+
+    def __init__(self, tree: Tree, factors: Factors, contrary: _Node | None = None) -> None:
+        self.tree = tree
+        self.factors = factors
+        if contrary:
+            self.contrary = contrary
+        if isinstance(tree, Branch):
+            self.joins = tree.joins
+            self.parts: list[_Node] = (
+                [part.contrary for part in contrary.parts]
+                if contrary
+                else [_Node(part, factors) for part in tree.parts]
+            )
+
+    @cached_property
+    def contrary(self) -> _Node:
+        """Everybody else."""
+        return _Node(opposite(self.tree), self.factors, self)
+
+    @cached_property
+    def boxes(self) -> _Cost:
+        """What it costs to cut it into boxes."""
+        if isinstance(self.tree, Leaf):
+            return _Cost(1, _lists(self.tree, self.factors))
+        if self.joins == "and":
+            return _all_of(part.boxes for part in self.parts)
+        return _sum(_all_of(node.boxes for node in self.first(i)) for i in range(len(self.parts)))
+
+    @cached_property
+    def ordered(self) -> list[_Node]:
+        """The parts of an `or`, in the order in which cutting the first that holds makes the fewest boxes.
+
+        Two neighbours are better in one order whatever stands before and after them, so sorting finds the best.
+        """
+        return sorted(
+            self.parts, key=lambda part: ((part.contrary.boxes.parts - 1) / part.boxes.parts, part.contrary.boxes.lists)
+        )
+
+    def first(self, position: int) -> list[_Node]:
+        """Return what all hold for whom the part at a position of an `or` is the first that holds."""
+        return [*(part.contrary for part in self.ordered[:position]), self.ordered[position]]
+
+    def box_parts(self) -> Iterator[dict[int, int]]:
+        """Yield disjoint boxes that are the tree."""
+        if isinstance(self.tree, Leaf):
+            yield {self.tree.axis: self.tree.inside}
+        elif self.joins == "and":
+            yield from _boxes_of_all(self.parts)
+        else:
+            for i in range(len(self.parts)):
+                yield from _boxes_of_all(self.first(i))
+
+    @cached_property
+    def clauses(self) -> _Cost:
+        """What it costs to cut it into clauses."""
+        if isinstance(self.tree, Leaf) or self.is_hole:
+            return _Cost(1, self.boxes.lists)
+        if self.joins == "and":
+            return min(_one_whole(self.parts))
+        return _sum(min(_one_whole(told)) for told in self.first_whole)
+
+    @cached_property
+    def is_hole(self) -> bool:
+        """Whether it leaves out a box, and one that lists can leave out."""
+        return isinstance(self.tree, Branch) and self.joins == "or" and all(map(_is_listed, self.tree.parts))
+
+    @cached_property
+    def first_whole(self) -> list[list[_Node]]:
+        """What all hold for whom one part of an `or` is the first that holds, in the best order for clauses.
+
+        Conditions that lists speak of stay together.
+        """
+        assert isinstance(self.tree, Branch)  # noqa: S101
+        listed = [part for part in self.parts if _is_listed(part.tree)]
+        terms = [part for part in self.parts if part not in listed]
+        if len(listed) > 1:
+            terms.append(_Node(Branch("or", tuple(part.tree for part in listed)), self.factors))
+        else:
+            terms += listed
+        order = (
+            _best_order(terms) if len(terms) <= _MOST_ORDERED else sorted(terms, key=lambda term: term.contrary.boxes)
+        )
+        return [[*(order[j].contrary for j in range(i)), order[i]] for i in range(len(order))]
+
+    def kept_whole(self) -> list[_Node | None]:
+        """Return the parts of an `and` that may stay whole, so that least parts come of it."""
+        if isinstance(self.tree, Leaf) or self.joins == "or":
+            return [None]
+        costs = _one_whole(self.parts)
+        return [part for part, cost in zip(self.parts, costs, strict=True) if cost.parts == min(costs).parts]
+
+    def cut(self, whole: _Node | None = None) -> Iterator[tuple[dict[int, int], dict[int, int]]]:
+        """Yield disjoint clauses that are the tree, as a box and a hole each; `whole` is the part to keep whole."""
+        if isinstance(self.tree, Leaf):
+            yield {self.tree.axis: self.tree.inside}, {}
+        elif self.is_hole:
+            hole: dict[int, int] = {}
+            for leaf in self.tree.parts:
+                assert isinstance(leaf, Leaf)  # noqa: S101
+                hole[leaf.axis] = hole.get(leaf.axis, leaf.full) & ~leaf.inside
+            yield {}, hole
+        elif self.joins == "and":
+            yield from _cut_all(self.parts, whole)
+        else:
+            for told in self.first_whole:
+                yield from _cut_all(told, None)
+
+
+def _is_listed(tree: Tree) -> bool:
+    return isinstance(tree, Leaf) and tree.listed
+
+
+def _lists(leaf: Leaf, factors: Factors) -> float:
+    if not leaf.listed:
+        return 0.0
+    share = guard(factors.all[leaf.axis], leaf.inside)
+    return share.lists if share else _NO_LIST
+
+
+def _all_of(costs: Iterable[_Cost]) -> _Cost:
+    """Return what comes of cutting all parts of an `and`."""
+    known = [*costs]
+    return _Cost(prod(cost.parts for cost in known), sum(cost.lists for cost in known))
+
+
+def _sum(costs: Iterable[_Cost]) -> _Cost:
+    known = [*costs]
+    parts = sum(cost.parts for cost in known)
+    return _Cost(parts, sum(cost.parts * cost.lists for cost in known) / parts)
+
+
+def _one_whole(nodes: Sequence[_Node]) -> list[_Cost]:
+    """Return, for every part of an `and`, what comes of keeping it whole and cutting the others into boxes."""
+    boxes = _all_of(node.boxes for node in nodes)
+    return [
+        _Cost(boxes.parts // node.boxes.parts * node.clauses.parts, boxes.lists - node.boxes.lists + node.clauses.lists)
+        for node in nodes
+    ]
+
+
+def _best_order(terms: Sequence[_Node]) -> list[_Node]:
+    """Return the order of the terms of an `or` in which the first that holds makes the fewest clauses.
+
+    What a term costs depends on which stand before it, not on their order (Held and Karp 1962).
+    """
+    best: dict[int, tuple[int, float, list[int]]] = {0: (0, 0.0, [])}
+    for before in range(1 << len(terms)):
+        parts, lists, order = best[before]
+        others = [terms[j].contrary for j in order]
+        for i, term in enumerate(terms):
+            if not before >> i & 1:
+                cost = min(_one_whole([*others, term]))
+                found = (parts + cost.parts, lists + cost.parts * cost.lists, [*order, i])
+                after = before | 1 << i
+                if after not in best or found < best[after]:
+                    best[after] = found
+    return [terms[i] for i in best[(1 << len(terms)) - 1][2]]
+
+
+def _boxes_of_all(nodes: Sequence[_Node]) -> Iterator[dict[int, int]]:
+    for boxes in product(*(node.box_parts() for node in nodes)):
+        yield _within(boxes)
+
+
+def _cut_all(nodes: Sequence[_Node], whole: _Node | None) -> Iterator[tuple[dict[int, int], dict[int, int]]]:
+    """Yield the clauses of an `and`, of which one part stays whole: the best one where none is named."""
+    if whole is None:
+        costs = _one_whole(nodes)
+        whole = nodes[costs.index(min(costs))]
+    others = [node for node in nodes if node is not whole]
+    for box, hole in whole.cut():
+        for boxes in _boxes_of_all(others):
+            yield _within([boxes, box]), hole
+
+
+def _within(boxes: Sequence[dict[int, int]]) -> dict[int, int]:
+    """Return the box of those who are in all of some boxes."""
+    together: dict[int, int] = {}
+    for box in boxes:
+        for axis, mask in box.items():
+            together[axis] = together[axis] & mask if axis in together else mask
+    return together

@@ -1,0 +1,260 @@
+"""How few clauses a tree takes, and how few lists.
+
+Two arguments, both proved in `docs/planning.md`; the better one counts.
+
+*People apart*: wanted people of whom no two can share a clause. They are put together from those of the branches.
+
+*Rank*: deal the conditions to two sides, and write the audience as a matrix: a row for what holds on the one side, a
+column for what holds on the other, 1 where such people are wanted. A box is a matrix of rank 1, so a clause, a box less
+a box, of rank 2 at most; disjoint clauses add up, so there are at least half as many as the rank. The rank of a tree
+follows from those of its branches: `and` is a Kronecker product, `not` subtracts from the matrix of ones. It is this
+argument that counts that clauses are disjoint; fewer may do where people may be reached twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+from functools import lru_cache
+from math import comb, prod
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+
+from segmentation_core.planning.covers import smallest_cover
+from segmentation_core.planning.plan import Bound
+from segmentation_core.planning.trees import Branch, Leaf, branch, leaves, opposite, parts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from segmentation_core.planning.factors import Factor, Factors
+    from segmentation_core.planning.trees import Tree
+
+_MOST_KINDS = 12
+"""How many kinds of matrices are told apart of one branch; forgetting those of lower rank proves no more than is so."""
+
+_REMEMBERED = 8_192
+
+
+def bound_of(tree: Tree, factors: Factors) -> Bound:
+    """Return how many clauses, and then lists, every plan of a tree has at the least.
+
+    Where lists link two conditions, all but one are held fast: what is left takes no more clauses than the whole.
+    """
+    count = Counter(leaf.axis for leaf in leaves(tree))
+    lists = {leaf.axis: kept_out(leaf, factors) if count[leaf.axis] == 1 else 1 for leaf in leaves(tree)}
+    bounds = [_bound(free, lists) for free in without_links(tree)]
+    return max(bounds, key=lambda bound: (bound.clauses, bound.segments), default=Bound(1, 1))
+
+
+def without_links(tree: Tree) -> Iterator[Tree]:
+    """Yield what is left of a tree when, of conditions on one factor, all but one are taken as true, or as false."""
+    count = Counter(leaf.axis for leaf in leaves(tree))
+    linked = [leaf for leaf in leaves(tree) if count[leaf.axis] > 1]
+    if not linked:
+        yield tree
+        return
+    own = [leaf for leaf in linked if leaf.axis == linked[0].axis]
+    for kept in own:
+        for held in (True, False):
+            left = _held(tree, [leaf for leaf in own if leaf is not kept], held=held)
+            if not isinstance(left, bool):
+                yield from without_links(left)
+
+
+def _held(tree: Tree, conditions: Sequence[Leaf], *, held: bool) -> Tree | bool:
+    if isinstance(tree, Leaf):
+        return held if any(tree is leaf for leaf in conditions) else tree
+    return branch(tree.joins, [_held(part, conditions, held=held) for part in tree.parts])
+
+
+def _bound(tree: Tree, lists: Mapping[int, int]) -> Bound:
+    heaviest = max(lists[leaf.axis] for leaf in leaves(tree))
+    apart = people_apart(tree, lists)
+    clauses = max(apart.people, -(-rank(tree) // 2))
+    always = sum(lists[part.axis] for part in parts_of(tree, "and") if isinstance(part, Leaf))
+    segments = apart.people + max(0, apart.lists - apart.people * heaviest)
+    segments += (clauses - apart.people) * (1 + max(0, always - heaviest))
+    return Bound(clauses, max(segments, _lists_of_grid(tree, lists, clauses)))
+
+
+def kept_out(leaf: Leaf, factors: Factors) -> int:
+    """Return how many lists it takes at the least to exclude all who fail a condition, but not all who meet it.
+
+    A clause that holds somebody excludes them, unless it includes people by lists of this very factor.
+    """
+    return _kept_out(factors.all[leaf.axis], leaf.inside) if leaf.listed else 0
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _kept_out(factor: Factor, inside: int) -> int:
+    lists = {name: trace for name, trace in factor.lists.items() if inside & ~trace}
+    cover = smallest_cover(factor.full & ~inside, lists)
+    return cover.at_least if cover else 0
+
+
+class Apart(msgspec.Struct, frozen=True):
+    """So many people, and how many lists their conditions take: for all together, and for one at the least.
+
+    The conditions of somebody are those each of which alone makes them unwanted where it fails.
+    """
+
+    people: int
+    lists: int
+    least: int
+
+
+def people_apart(tree: Tree, lists: Mapping[int, int]) -> Apart:
+    """Return people of whom no two can share a clause.
+
+    Of an `or`: people for whom one part holds, and nothing at all of any other; but one person alone for all conditions
+    that lists speak of, which a clause can hold together.
+    """
+    if isinstance(tree, Leaf):
+        return Apart(1, lists[tree.axis], lists[tree.axis])
+    if tree.joins == "and":
+        return _apart_within_and(tree, lists)
+    listed = [part for part in tree.parts if isinstance(part, Leaf) and part.listed]
+    groups = [people_apart(part, lists) for part in tree.parts if part not in listed]
+    if listed:
+        heaviest = max(lists[leaf.axis] for leaf in listed)
+        groups.append(Apart(1, heaviest, heaviest))
+    return _either(groups)
+
+
+def _apart_within_and(tree: Branch, lists: Mapping[int, int]) -> Apart:
+    """Return combinations of people of each part: any two differ in two parts, or in one that keeps them apart alone.
+
+    Of each part they are either people of whom no two share a clause, or more, of whom no two share a box, and then the
+    part in which most are told apart is settled by the others.
+    """
+    by_clauses = [people_apart(part, lists) for part in tree.parts]
+    by_boxes = [_apart_by_boxes(part, lists) for part in tree.parts]
+    settled = [whole for whole, boxes in zip(by_clauses, by_boxes, strict=True) if whole.people == boxes.people]
+    pairs = [pair for pair in zip(by_clauses, by_boxes, strict=True) if pair[0].people < pair[1].people]
+    choices = [settled + [whole for whole, _ in pairs]]
+    for i in range(len(pairs)):
+        rest = sorted((boxes for j, (_, boxes) in enumerate(pairs) if j != i), key=lambda boxes: boxes.people)
+        if rest:
+            choices.append([*settled, pairs[i][0], *rest[:-1], _one_of(rest[-1])])
+    if pairs:
+        every = sorted((boxes for _, boxes in pairs), key=lambda boxes: boxes.people)
+        choices.append([*settled, *every[:-1], _one_of(every[-1])])
+    return max(map(_all_of, choices), key=lambda apart: (apart.people, apart.lists))
+
+
+def _apart_by_boxes(tree: Tree, lists: Mapping[int, int]) -> Apart:
+    """Return wanted people of whom no two lie in one box of wanted people."""
+    if isinstance(tree, Leaf):
+        return Apart(1, lists[tree.axis], lists[tree.axis])
+    groups = [_apart_by_boxes(part, lists) for part in tree.parts]
+    return _all_of(groups) if tree.joins == "and" else _either(groups)
+
+
+def _one_of(apart: Apart) -> Apart:
+    return Apart(1, apart.least, apart.least)
+
+
+def _all_of(groups: Sequence[Apart]) -> Apart:
+    """Return the combinations of one person of each group."""
+    least = sum(group.least for group in groups)
+    people = prod(group.people for group in groups)
+    return Apart(people, people * least, least)
+
+
+def _either(groups: Sequence[Apart]) -> Apart:
+    return Apart(
+        sum(group.people for group in groups),
+        sum(group.lists for group in groups),
+        min(group.least for group in groups),
+    )
+
+
+class _Matrix(msgspec.Struct, frozen=True):
+    """What is told apart of a matrix M, besides its rank, to say the rank of J - M, where J is all ones.
+
+    Whether the columns, and the rows, add up to ones in some proportion; if both do, the sum of that proportion, which
+    is the same in whatever way they do.
+    """
+
+    columns: bool
+    rows: bool
+    proportion: Fraction | None = None
+
+
+_Ranks: TypeAlias = dict[_Matrix, int]
+
+
+def rank(tree: Tree) -> int:
+    """Return the rank of the matrix of a tree, the greatest of those that were found by dealing its conditions."""
+    return max(_ranks(tree).values())
+
+
+def _ranks(tree: Tree) -> _Ranks:
+    """Return, for each kind of matrix, the greatest rank that dealing the conditions to two sides was seen to give."""
+    if isinstance(tree, Leaf):
+        return {_Matrix(columns=False, rows=True): 1, _Matrix(columns=True, rows=False): 1}
+    if tree.joins == "or":
+        return dict(_complement(kind, found) for kind, found in _ranks(opposite(tree)).items())
+    together: _Ranks = {_Matrix(columns=True, rows=True, proportion=Fraction(1)): 1}
+    for part in tree.parts:
+        products: _Ranks = {}
+        own = _ranks(part)
+        for one, found in together.items():
+            for other, more in own.items():
+                kind = _kronecker(one, other)
+                products[kind] = max(products.get(kind, 0), found * more)
+        together = dict(sorted(products.items(), key=lambda item: -item[1])[:_MOST_KINDS])
+    return together
+
+
+def _kronecker(one: _Matrix, other: _Matrix) -> _Matrix:
+    both = one.proportion is not None and other.proportion is not None
+    proportion = one.proportion * other.proportion if both else None  # type: ignore[operator]
+    return _Matrix(one.columns and other.columns, one.rows and other.rows, proportion)
+
+
+def _complement(kind: _Matrix, found: int) -> tuple[_Matrix, int]:
+    """Return the kind and the rank of J - M (after the rank-one updates of Wedderburn 1934)."""
+    if not kind.columns and not kind.rows:
+        return _Matrix(columns=True, rows=True, proportion=Fraction(1)), found + 1
+    if kind.proportion is None:
+        return kind, found
+    if kind.proportion == 1:
+        return _Matrix(columns=False, rows=False), found - 1
+    return _Matrix(columns=True, rows=True, proportion=kind.proportion / (kind.proportion - 1)), found
+
+
+def _lists_of_grid(tree: Tree, lists: Mapping[int, int], clauses: int) -> int:
+    """Return how many lists it takes at the least to reach an `and` of `or`s of conditions in so few clauses.
+
+    People for whom one condition of each `or` holds are a grid, of which each clause then covers a whole line: it holds
+    one condition of every other `or`, whose failing it excludes, and includes each condition along the line by a list
+    of its own, which those who lack them all are not on. If all lines lie one way, two clauses that hold different
+    conditions of one `or` alone keep those who meet both apart, which takes one of them another list.
+    """
+    parts = parts_of(tree, "and")
+    grid = [part.parts for part in parts if isinstance(part, Branch)]
+    if len(grid) < 2 or not all(isinstance(leaf, Leaf) and leaf.listed for own in grid for leaf in own):  # noqa: PLR2004
+        return 0
+    grid.sort(key=len)
+    *others, longest = [[lists[leaf.axis] for leaf in own if isinstance(leaf, Leaf)] for own in grid]
+    if prod(map(len, others)) != clauses:
+        return 0
+    always = sum(lists[part.axis] for part in parts if isinstance(part, Leaf))
+    if len(others) > 1 and len(others[-1]) == len(longest):
+        least = sum(sorted(min(own) for own in (*others, longest))[:-1])
+        return clauses * (len(longest) + least + always)
+    ways = [(others, longest)]
+    if len(others) == 1 and len(others[0]) == len(longest):
+        ways.append(([longest], others[0]))
+    return min(_lists_of_lines(held, len(line), always) for held, line in ways)
+
+
+def _lists_of_lines(held: Sequence[Sequence[int]], length: int, always: int) -> int:
+    clauses = prod(map(len, held))
+    lists = clauses * (length + always)
+    for own in held:
+        lists += clauses // len(own) * (sum(own) + comb(len(own), 2))
+    return lists
