@@ -53,8 +53,11 @@ class Partition:
 
     def ways(self) -> Iterator[list[Piece]]:
         """Yield the cuts into so few parts, in one order at least: one for each part of the top that may stay whole."""
-        for whole in self._top.kept_whole():
-            yield [Piece(box, hole) for box, hole in self._top.cut(whole)]
+        if isinstance(self._top.tree, Branch) and self._top.joins == "and":
+            for cut in self._top.ways():
+                yield [Piece(box, hole) for box, hole in _cut_all(cut)]
+        else:
+            yield [Piece(box, hole) for box, hole in self._top.cut()]
 
 
 class _Node:
@@ -117,8 +120,8 @@ class _Node:
         if isinstance(self.tree, Leaf) or self.is_hole:
             return _Cost(1, self.boxes.lists)
         if self.joins == "and":
-            return min(_one_whole(self.parts))
-        return _sum(min(_one_whole(told)) for told in self.first_whole)
+            return _best_cut(self.parts).cost
+        return _sum(_best_cut(told).cost for told in self.first_whole)
 
     @cached_property
     def is_hole(self) -> bool:
@@ -143,15 +146,12 @@ class _Node:
         )
         return [[*(order[j].contrary for j in range(i)), order[i]] for i in range(len(order))]
 
-    def kept_whole(self) -> list[_Node | None]:
-        """Return the parts of an `and` that may stay whole, so that least parts come of it."""
-        if isinstance(self.tree, Leaf) or self.joins == "or":
-            return [None]
-        costs = _one_whole(self.parts)
-        return [part for part, cost in zip(self.parts, costs, strict=True) if cost.parts == min(costs).parts]
+    def ways(self) -> list[_Cut]:
+        """Return the cuts of an `and` into the fewest clauses, one for each part that may stay whole."""
+        return [cut for cut in _cuts(self.parts) if cut.cost.parts == self.clauses.parts]
 
-    def cut(self, whole: _Node | None = None) -> Iterator[tuple[dict[int, int], dict[int, int]]]:
-        """Yield disjoint clauses that are the tree, as a box and a hole each; `whole` is the part to keep whole."""
+    def cut(self) -> Iterator[tuple[dict[int, int], dict[int, int]]]:
+        """Yield disjoint clauses that are the tree, as a box and a hole each."""
         if isinstance(self.tree, Leaf):
             yield {self.tree.axis: self.tree.inside}, {}
         elif self.is_hole:
@@ -161,10 +161,39 @@ class _Node:
                 hole[leaf.axis] = hole.get(leaf.axis, leaf.full) & ~leaf.inside
             yield {}, hole
         elif self.joins == "and":
-            yield from _cut_all(self.parts, whole)
+            yield from _cut_all(_best_cut(self.parts))
         else:
             for told in self.first_whole:
-                yield from _cut_all(told, None)
+                yield from _cut_all(_best_cut(told))
+
+
+class _Cut(msgspec.Struct, frozen=True):
+    """A way to cut all of `others` into boxes and `whole` into clauses; or an `or` into `rather`, whole cuts themselves."""
+
+    cost: _Cost
+    whole: _Node
+    others: list[_Node]
+    rather: list[_Cut] | None = None
+
+
+def _cuts(nodes: Sequence[_Node]) -> list[_Cut]:
+    """Return the ways to cut an `and`: one part stays whole, or an `or` among them is taken apart before that is chosen."""
+    boxes = _all_of(node.boxes for node in nodes)
+    found: list[_Cut] = []
+    for i, node in enumerate(nodes):
+        others = [*nodes[:i], *nodes[i + 1 :]]
+        cost = _Cost(
+            boxes.parts // node.boxes.parts * node.clauses.parts, boxes.lists - node.boxes.lists + node.clauses.lists
+        )
+        found.append(_Cut(cost, node, others))
+        if node.clauses.parts > 1 and others and isinstance(node.tree, Branch) and node.joins == "or":
+            rather = [_best_cut([*told, *others]) for told in node.first_whole]
+            found.append(_Cut(_sum(cut.cost for cut in rather), node, others, rather))
+    return found
+
+
+def _best_cut(nodes: Sequence[_Node]) -> _Cut:
+    return min(_cuts(nodes), key=lambda cut: cut.cost)
 
 
 def _is_listed(tree: Tree) -> bool:
@@ -223,14 +252,14 @@ def _boxes_of_all(nodes: Sequence[_Node]) -> Iterator[dict[int, int]]:
         yield _within(boxes)
 
 
-def _cut_all(nodes: Sequence[_Node], whole: _Node | None) -> Iterator[tuple[dict[int, int], dict[int, int]]]:
-    """Yield the clauses of an `and`, of which one part stays whole: the best one where none is named."""
-    if whole is None:
-        costs = _one_whole(nodes)
-        whole = nodes[costs.index(min(costs))]
-    others = [node for node in nodes if node is not whole]
-    for box, hole in whole.cut():
-        for boxes in _boxes_of_all(others):
+def _cut_all(cut: _Cut) -> Iterator[tuple[dict[int, int], dict[int, int]]]:
+    """Yield the clauses of an `and`, cut in one way."""
+    if cut.rather:
+        for part in cut.rather:
+            yield from _cut_all(part)
+        return
+    for box, hole in cut.whole.cut():
+        for boxes in _boxes_of_all(cut.others):
             yield _within([boxes, box]), hole
 
 

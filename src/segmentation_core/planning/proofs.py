@@ -95,80 +95,79 @@ def _kept_out(factor: Factor, inside: int) -> int:
 
 
 class Apart(msgspec.Struct, frozen=True):
-    """So many people, and how many lists their conditions take: for all together, and for one at the least.
+    """People of whom no two share a clause, or at least no box, all wanted.
 
-    The conditions of somebody are those each of which alone makes them unwanted where it fails.
+    `people` are of whom no two share a clause: so many, whose conditions take `lists` together (`kept_out`), those of
+    one `least` at the least; somebody's conditions are those each of which alone makes them unwanted where it fails.
+    `clusters` are more people, by the size of the cluster and how many clusters have it: no two share a box, and no two
+    of different clusters share a clause.
     """
 
     people: int
     lists: int
     least: int
+    clusters: dict[int, int]
 
 
 def people_apart(tree: Tree, lists: Mapping[int, int]) -> Apart:
     """Return people of whom no two can share a clause.
 
-    Of an `or`: people for whom one part holds, and nothing at all of any other; but one person alone for all conditions
-    that lists speak of, which a clause can hold together.
+    Of an `or`: people for whom one part holds, and nothing at all of any other. For conditions that lists speak of they
+    are one cluster, since a clause can hold all of these together.
     """
     if isinstance(tree, Leaf):
-        return Apart(1, lists[tree.axis], lists[tree.axis])
+        return Apart(1, lists[tree.axis], lists[tree.axis], {1: 1})
     if tree.joins == "and":
-        return _apart_within_and(tree, lists)
-    listed = [part for part in tree.parts if isinstance(part, Leaf) and part.listed]
-    groups = [people_apart(part, lists) for part in tree.parts if part not in listed]
+        return _all_of([people_apart(part, lists) for part in tree.parts])
+    listed = [lists[part.axis] for part in tree.parts if isinstance(part, Leaf) and part.listed]
+    groups = [people_apart(part, lists) for part in tree.parts if not (isinstance(part, Leaf) and part.listed)]
     if listed:
-        heaviest = max(lists[leaf.axis] for leaf in listed)
-        groups.append(Apart(1, heaviest, heaviest))
-    return _either(groups)
-
-
-def _apart_within_and(tree: Branch, lists: Mapping[int, int]) -> Apart:
-    """Return combinations of people of each part: any two differ in two parts, or in one that keeps them apart alone.
-
-    Of each part they are either people of whom no two share a clause, or more, of whom no two share a box, and then the
-    part in which most are told apart is settled by the others.
-    """
-    by_clauses = [people_apart(part, lists) for part in tree.parts]
-    by_boxes = [_apart_by_boxes(part, lists) for part in tree.parts]
-    settled = [whole for whole, boxes in zip(by_clauses, by_boxes, strict=True) if whole.people == boxes.people]
-    pairs = [pair for pair in zip(by_clauses, by_boxes, strict=True) if pair[0].people < pair[1].people]
-    choices = [settled + [whole for whole, _ in pairs]]
-    for i in range(len(pairs)):
-        rest = sorted((boxes for j, (_, boxes) in enumerate(pairs) if j != i), key=lambda boxes: boxes.people)
-        if rest:
-            choices.append([*settled, pairs[i][0], *rest[:-1], _one_of(rest[-1])])
-    if pairs:
-        every = sorted((boxes for _, boxes in pairs), key=lambda boxes: boxes.people)
-        choices.append([*settled, *every[:-1], _one_of(every[-1])])
-    return max(map(_all_of, choices), key=lambda apart: (apart.people, apart.lists))
-
-
-def _apart_by_boxes(tree: Tree, lists: Mapping[int, int]) -> Apart:
-    """Return wanted people of whom no two lie in one box of wanted people."""
-    if isinstance(tree, Leaf):
-        return Apart(1, lists[tree.axis], lists[tree.axis])
-    groups = [_apart_by_boxes(part, lists) for part in tree.parts]
-    return _all_of(groups) if tree.joins == "and" else _either(groups)
-
-
-def _one_of(apart: Apart) -> Apart:
-    return Apart(1, apart.least, apart.least)
-
-
-def _all_of(groups: Sequence[Apart]) -> Apart:
-    """Return the combinations of one person of each group."""
-    least = sum(group.least for group in groups)
-    people = prod(group.people for group in groups)
-    return Apart(people, people * least, least)
-
-
-def _either(groups: Sequence[Apart]) -> Apart:
+        groups.append(Apart(1, max(listed), min(listed), {len(listed): 1}))
+    clusters: Counter[int] = Counter()
+    for group in groups:
+        clusters.update(group.clusters)
     return Apart(
         sum(group.people for group in groups),
         sum(group.lists for group in groups),
         min(group.least for group in groups),
+        dict(clusters),
     )
+
+
+def _all_of(groups: Sequence[Apart]) -> Apart:
+    """Return combinations of one person of each group, of whom no two differ in one group alone within one cluster.
+
+    Of a group they are its clusters, or its people who share no clause, whichever come to more.
+    """
+    alone = [{1: group.people} for group in groups]
+    mixed = [group.clusters for group in groups]
+    choices = [mixed, alone]
+    choices += [[*mixed[:i], alone[i], *mixed[i + 1 :]] for i in range(len(groups))]
+    people = max(map(_told_apart, choices))
+    least = sum(group.least for group in groups)
+    clusters: Counter[int] = Counter({1: 1})
+    for group in groups:
+        products: Counter[int] = Counter()
+        for size, count in clusters.items():
+            for other, more in group.clusters.items():
+                products[size * other] += count * more
+        clusters = products
+    return Apart(people, people * least, least, dict(clusters))
+
+
+def _told_apart(groups: Sequence[Mapping[int, int]]) -> int:
+    """Return how many combinations there are of which two differ in two groups, or in the cluster of one.
+
+    Within clusters of k_1, ..., k_r people those are all but the largest multiplied: the last is settled by the others.
+    """
+    found: Counter[tuple[int, int]] = Counter({(1, 1): 1})
+    for clusters in groups:
+        combined: Counter[tuple[int, int]] = Counter()
+        for (largest, product), count in found.items():
+            for size, more in clusters.items():
+                combined[max(largest, size), product * size] += count * more
+        found = combined
+    return sum(product // largest * count for (largest, product), count in found.items())
 
 
 class _Matrix(msgspec.Struct, frozen=True):
