@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from segmentation_core.planning.cells import Cells, Part
 
-MAX_WORK = 12_000
+MAX_WORK = 2_000
 """How many steps finding critical people and dealing may take."""
 
 _POOL = 160
@@ -29,10 +29,13 @@ _LOOKED_AT = 8
 _Groups: TypeAlias = "list[tuple[int, Part]]"
 
 
-def fewest(wanted: int, parts: list[Part], cells: Cells) -> tuple[list[Part], int]:
-    """Return a split no larger than `parts`, and how many parts every split has at the least."""
+def fewest(wanted: int, parts: Sequence[int], known: int, cells: Cells) -> tuple[list[Part] | None, int]:
+    """Return a split smaller than `parts`, the cells of each, None where none is found; and how few every split has.
+
+    No split has fewer than `known`.
+    """
     cells.allow(MAX_WORK)
-    bound = 2 if len(parts) > 1 else 1
+    bound = known
     try:
         layers = _sensitive(wanted, cells)
         apart = _critical(wanted, parts, layers, cells)
@@ -45,7 +48,7 @@ def fewest(wanted: int, parts: list[Part], cells: Cells) -> tuple[list[Part], in
             bound += 1
     except OutOfWork:
         pass
-    return parts, bound
+    return None, bound
 
 
 def _sensitive(wanted: int, cells: Cells) -> list[int]:
@@ -62,10 +65,10 @@ def _sensitive(wanted: int, cells: Cells) -> list[int]:
     return [layer for layer in layers if layer]
 
 
-def _critical(wanted: int, parts: Sequence[Part], layers: list[int], cells: Cells) -> list[int]:
+def _critical(wanted: int, parts: Sequence[int], layers: list[int], cells: Cells) -> list[int]:
     """Return cells no two of which one clause can reach: the most that three greedy passes find."""
     each = max(3, _POOL // len(parts))
-    pool = [cell for part in parts for cell in _first(part.cells, layers, each)]
+    pool = [cell for part in parts for cell in _first(part, layers, each)]
     depth = {cell: sum(bool(layer & cell) for layer in layers) for cell in pool}
     best: list[int] = []
     third = len(pool) // 3

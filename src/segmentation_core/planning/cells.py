@@ -21,7 +21,7 @@ from segmentation_core.planning.factors import product_mask
 from segmentation_core.regions import bits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from segmentation_core.planning.factors import Factor, Factors
     from segmentation_core.regions import Region, Space
@@ -167,6 +167,19 @@ class Cells:
             if some != self.axes[axis].full:
                 cells &= self.slab(axis, some)
         return cells
+
+    def of_states(self, states: Mapping[int, int]) -> int:
+        """Return the cells of a box: sets of states by factor, or by `~level` of a direct dimension, that the axes have.
+
+        No set cuts an atom in two.
+        """
+        atoms = [
+            reduce(or_, (1 << atom for atom, own in enumerate(axis.atoms) if own & states[place]), 0)
+            if (place := ~axis.levels[0] if axis.factor is None else axis.factor) in states
+            else axis.full
+            for axis in self.axes
+        ]
+        return self.box(atoms)
 
     def closed(self, axis: int, atoms: int) -> int:
         """Return the atoms that cannot be left out on an axis without losing one of `atoms`."""

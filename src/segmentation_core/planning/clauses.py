@@ -13,7 +13,7 @@ from segmentation_core.planning.plan import Clause, Reason
 from segmentation_core.planning.shapes import Shape, shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from segmentation_core.planning.factors import Factors
     from segmentation_core.regions import Region
@@ -63,15 +63,26 @@ def _round_pivot(shape: Shape, factors: Factors) -> _Lists | Reason:
     """
     guards = {i: guard(factors.all[i], mask) for i, mask in shape.box.items()}
     unguarded = [i for i, share in guards.items() if share is None]
-    candidates = unguarded or [*shape.box]
-    pivots = {i: share for i in candidates if (share := pivot(factors.all[i], shape.box[i]))}
-    if not unguarded:
-        pivots |= _free_pivot(factors, frozenset(shape.box))
-    if len(unguarded) > 1 or not pivots:
+    if len(unguarded) > 1:
         return _no_list(shape, unguarded, factors)
-    answers = [_sum([share, *(guards[i] for i in guards if i != position)]) for position, share in pivots.items()]
-    best = min(answers)
-    return msgspec.structs.replace(best, at_least=min(answer.at_least for answer in answers))
+    pivots = [(share, i) for i in unguarded or guards if (share := pivot(factors.all[i], shape.box[i]))]
+    if not unguarded:
+        pivots += _free_pivots(factors, guards)
+    if not pivots:
+        return _no_list(shape, unguarded, factors)
+    kept = [share for share in guards.values() if share]
+    lists, at_least = sum(share.lists for share in kept), sum(share.at_least for share in kept)
+    sizes = [(share.lists - spared.lists if (spared := guards.get(i)) else share.lists) for share, i in pivots]
+    fewest = min(sizes)
+    least = min(
+        share.at_least - spared.at_least if (spared := guards.get(i)) else share.at_least for share, i in pivots
+    )
+    best = min(
+        _sum([share, *(guarded for j, guarded in guards.items() if j != i)])
+        for size, (share, i) in zip(sizes, pivots, strict=True)
+        if size == fewest
+    )
+    return _Lists(lists + fewest, best.include, best.exclude, at_least + least)
 
 
 def _round_hole(shape: Shape, factors: Factors) -> _Lists | Reason:
@@ -95,13 +106,15 @@ def _round_hole(shape: Shape, factors: Factors) -> _Lists | Reason:
     return _sum(shares)
 
 
-def _free_pivot(factors: Factors, limited: frozenset[int]) -> dict[int, Share]:
-    """Return the best pivot among the factors that the filter does not limit: their lists include everyone."""
-    free = [(share, i) for share, i in _everyone(factors) if i not in limited]
-    if not free:
-        return {}
-    best, position = free[0]
-    return {position: msgspec.structs.replace(best, at_least=min(share.at_least for share, _ in free))}
+def _free_pivots(factors: Factors, limited: Container[int]) -> list[tuple[Share, int]]:
+    """Return the best pivots among the factors that the filter does not limit: their lists include everyone."""
+    found: list[tuple[Share, int]] = []
+    for share, i in _everyone(factors):
+        if i not in limited and (not found or share.at_least < found[-1][0].at_least):
+            found.append((share, i))
+            if share.at_least == share.lists:
+                break
+    return found
 
 
 @lru_cache(maxsize=16)

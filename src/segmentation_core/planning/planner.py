@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segmentation_core.planning.cells import MAX_CELLS, Cells, OutOfWork, TooManyCells
-from segmentation_core.planning.clauses import Answer, clause_of
+from segmentation_core.planning.clauses import Answer, clause_of, lists_of
+from segmentation_core.planning.conjunctions import shape_of_conditions
 from segmentation_core.planning.factors import factors_of
 from segmentation_core.planning.plan import Bound, Certificate, Nearest, Plan, Reason
-from segmentation_core.planning.several import NOT_FOUND, Several, nearest, of_cells, of_tree
+from segmentation_core.planning.several import NOT_FOUND, Several, improved, nearest, of_cells, of_tree
 from segmentation_core.planning.trees import tree_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 MAX_CLAUSES = 64
 """How many clauses a plan may have."""
+
+_MOST_IMPROVED = 1 << 12
+"""Up to how many cells a plan that is not proved fewest is looked at cell by cell."""
 
 
 def plan_audience(wanted: Filter, catalog: Catalog) -> Plan:
@@ -38,11 +42,16 @@ def plan_audience(wanted: Filter, catalog: Catalog) -> Plan:
     if wanted.region.is_empty():
         return _exact(wanted, Several((), Bound(0, 0)))
     factors = factors_of(catalog)
+    shape = shape_of_conditions(wanted.expression, factors)
+    if shape:
+        answer = lists_of(shape, factors)
+        if isinstance(answer, Answer):
+            return _exact(wanted, Several((answer.clause,), Bound(1, answer.at_least)))
     tree = tree_of(wanted.region, factors)
     known = of_tree(tree, factors, MAX_CLAUSES) if tree else None
     if isinstance(known, Several) and known.proved:
         return _exact(wanted, known)
-    if isinstance(known, Reason) and known.kind == "too-many-clauses":
+    if isinstance(known, Reason) and known.kind in ("too-many-clauses", "not-found"):
         return _inexact(wanted, known)
     answer = clause_of(wanted.region, factors)
     if isinstance(answer, Answer):
@@ -56,12 +65,12 @@ def _of_cells(wanted: Filter, known: Several | Reason | None, factors: Factors) 
         cells = Cells(wanted.region, factors)
     except TooManyCells:
         return _exact(wanted, known) if isinstance(known, Several) else _inexact(wanted, known or _TOO_LARGE)
+    if isinstance(known, Several):
+        return _exact(wanted, improved(known, cells) if cells.full.bit_length() <= _MOST_IMPROVED else known)
     try:
         several = of_cells(cells, MAX_CLAUSES)
     except OutOfWork:
         several = NOT_FOUND
-    if isinstance(known, Several):
-        return _exact(wanted, known if isinstance(several, Reason) else known.better(several))
     if isinstance(several, Several):
         return _exact(wanted, several)
     if known:

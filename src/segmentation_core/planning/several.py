@@ -27,10 +27,14 @@ _WORK = 60_000
 
 
 class Several(msgspec.Struct, frozen=True):
-    """Disjoint clauses that mean the audience together, ordered by ids, and what is proved of their number."""
+    """Disjoint clauses that mean the audience together, ordered by ids, and what is proved of their number.
+
+    `pieces` are what they mean, in whatever order, where they come of a tree.
+    """
 
     clauses: tuple[Clause, ...]
     bound: Bound
+    pieces: tuple[Piece, ...] = ()
 
     @property
     def size(self) -> tuple[object, ...]:
@@ -42,11 +46,6 @@ class Several(msgspec.Struct, frozen=True):
     def proved(self) -> bool:
         """Whether it is proved that no plan has fewer clauses."""
         return len(self.clauses) == self.bound.clauses
-
-    def better(self, other: Several) -> Several:
-        """Return the smaller of two plans of one audience, with the better of their bounds."""
-        bound = max(self.bound, other.bound, key=lambda bound: (bound.clauses, bound.segments))
-        return Several(min(self, other, key=lambda several: several.size).clauses, bound)
 
 
 def of_tree(tree: Tree, factors: Factors, most: int) -> Several | Reason | None:
@@ -60,17 +59,18 @@ def of_tree(tree: Tree, factors: Factors, most: int) -> Several | Reason | None:
     if bound.clauses > most:
         return Reason("too-many-clauses", _TOO_MANY.format(bound.clauses, most))
     if partition.parts > most:
-        return None
+        return Reason("not-found", _NOT_SO_FEW.format(partition.parts, bound.clauses, most))
     found: list[Several] = []
     for pieces in partition.ways():
         answers = [lists_of(_piece_shape(piece, factors), factors) for piece in pieces]
         clauses = [answer.clause for answer in answers if isinstance(answer, Answer)]
         if len(clauses) == len(pieces):
-            found.append(Several(tuple(sorted(clauses, key=Clause.order)), bound))
+            found.append(Several(tuple(sorted(clauses, key=Clause.order)), bound, tuple(pieces)))
     return min(found, key=lambda several: several.size, default=None)
 
 
 _TOO_MANY = "This takes at least {} ad sets, more than the {} that a plan may have."
+_NOT_SO_FEW = "The least that was found is {} ad sets, and at least {} it must be; a plan may have {}."
 
 
 def _piece_shape(piece: Piece, factors: Factors) -> Shape:
@@ -95,9 +95,16 @@ def of_cells(cells: Cells, most: int) -> Several | Reason:
     parts = splits.split(wanted, cells, most)
     if parts is None:
         return NOT_FOUND
-    parts, bound = bounds.fewest(wanted, parts, cells)
-    clauses = _clauses(parts, cells)
-    return Several(clauses, Bound(bound, bound))
+    better, bound = bounds.fewest(wanted, [part.cells for part in parts], min(2, len(parts)), cells)
+    return Several(_clauses(better or parts, cells), Bound(bound, bound))
+
+
+def improved(known: Several, cells: Cells) -> Several:
+    """Return a plan of a tree, with a better bound or even fewer clauses where dealing finds them."""
+    parts = [cells.of_states(piece.box) & ~(cells.of_states(piece.hole) if piece.hole else 0) for piece in known.pieces]
+    better, least = bounds.fewest(cells.wanted, parts, known.bound.clauses, cells)
+    bound = max(known.bound, Bound(least, least), key=lambda bound: (bound.clauses, bound.segments))
+    return Several(_clauses(better, cells) if better else known.clauses, bound)
 
 
 NOT_FOUND = Reason(

@@ -1,8 +1,8 @@
 """From an audience to disjoint parts that one clause each can mean.
 
-Two constructions, of which the better is kept. *Guillotine* cuts along one axis, again and again, until each part is a
-clause, and merges parts whose union is one. *Growing* takes the least clause round a cell, widens it as far as goes,
-and goes on with what is left.
+Two constructions. *Guillotine* cuts along one axis, again and again, until each part is a clause, and merges parts whose
+union is one. *Growing* takes the least clause round a cell, widens it as far as goes, and goes on with what is left; it
+is for where the first ends nowhere, and of small grids the better of both is kept.
 """
 
 from __future__ import annotations
@@ -18,14 +18,21 @@ if TYPE_CHECKING:
 
     from segmentation_core.planning.cells import Cells, Part
 
-MAX_WORK = 60_000
-"""How many steps both constructions together may take."""
+MAX_WORK = 20_000
+"""How many steps each construction may take."""
+
+_BOTH = 1 << 10
+"""Up to how many cells both constructions are tried."""
 
 
 def split(wanted: int, cells: Cells, most: int) -> list[Part] | None:
     """Return at most so many disjoint clauses whose union is `wanted`, None where none were found."""
     cells.allow(MAX_WORK)
-    found = [parts for construct in (_grown, _cut) if (parts := construct(wanted, cells, most)) is not None]
+    cut = _cut(wanted, cells, most)
+    if cut is not None and cells.full.bit_length() > _BOTH:
+        return cut
+    cells.allow(MAX_WORK)
+    found = [parts for parts in (_grown(wanted, cells, most), cut) if parts is not None]
     return min(found, key=len, default=None)
 
 
