@@ -5,7 +5,7 @@ A set of people is an integer: bit i for the i-th of `everyone(catalog)`.
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from itertools import chain, combinations, product
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -115,6 +115,55 @@ def first_exact_clause(wanted: int, catalog: Catalog) -> Clause | None:
         if inside & ~outside & targeted == wanted
     ]
     return min(exact, key=order, default=None)
+
+
+def cheapest(wanted: int, catalog: Catalog, groups: int = 1) -> dict[int, int]:
+    """Return the fewest lists for all that one clause can reach of `wanted`, over every choice of lists and values.
+
+    Each list is included in some of the groups, or excluded, or neither.
+    """
+    on = {segment.id: those(catalog, partial(is_on, segment)) for segment in catalog.segments}
+    targets = [those(catalog, partial(is_targeted, direct)) for direct in direct_choices(catalog)]
+    best: dict[int, int] = {}
+    for uses in product(range(-1, 2**groups), repeat=len(on)):
+        included = [
+            union(o for o, use in zip(on.values(), uses, strict=True) if use > 0 and use >> g & 1)
+            for g in range(groups)
+        ]
+        inside = [some for g, some in enumerate(included) if any(use > 0 and use >> g & 1 for use in uses)]
+        reached = ~union(o for o, use in zip(on.values(), uses, strict=True) if use < 0)
+        for some in inside:
+            reached &= some
+        lists = sum(1 if use < 0 else use.bit_count() for use in uses)
+        for target in targets if inside else ():
+            region = reached & target
+            if region and not region & ~wanted:
+                best[region] = min(best.get(region, lists), lists)
+    return best
+
+
+def smallest(wanted: int, options: dict[int, int]) -> tuple[int, int] | None:
+    """Return how few of the options, disjoint, come to `wanted`, and with how few lists; None for no way."""
+
+    @cache
+    def lists(rest: int, clauses: int) -> int | None:
+        if clauses == 1:
+            return options.get(rest)
+        lowest = rest & -rest
+        found = [
+            more + own
+            for region, own in options.items()
+            if region & lowest and not region & ~rest and (more := lists(rest & ~region, clauses - 1)) is not None
+        ]
+        return min(found, default=None)
+
+    if not wanted:
+        return 0, 0
+    for clauses in range(1, wanted.bit_count() + 1):
+        found = lists(wanted, clauses)
+        if found is not None:
+            return clauses, found
+    return None
 
 
 def direct_choices(catalog: Catalog) -> Iterator[dict[str, tuple[str, ...]]]:

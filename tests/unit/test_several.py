@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from functools import partial
 from typing import Any
 
 import pytest
@@ -14,46 +13,24 @@ from hypothesis import strategies as st
 from benchmarks.filters import sample
 from benchmarks.panel import panel_catalog, random_person
 from segmentation_core import Catalog, Clause, Nearest, Plan, parse_filter, plan_audience
-from segmentation_core.planning import bounds, cells, several, splits
+from segmentation_core.planning import bounds, cells, exhaustive, several, splits
 from segmentation_core.testing import FullPerson, catalogs, filter_documents
 from tests.unit.brute import (
     audience,
-    direct_choices,
+    cheapest,
     everyone,
-    is_on,
     is_reached,
-    is_targeted,
     reached,
-    subsets,
-    those,
+    smallest,
     union,
 )
 
 Document = dict[str, Any]
 
-MOST = 4
-"""How many clauses brute force looks for."""
+MOST_OPTIONS = 400
+"""How many different clauses brute force combines."""
 
-
-def sayable(catalog: Catalog) -> set[int]:
-    """Return what one clause can reach, over every choice of lists to include, lists to exclude and direct values."""
-    on = [those(catalog, partial(is_on, segment)) for segment in catalog.segments]
-    targets = [those(catalog, partial(is_targeted, direct)) for direct in direct_choices(catalog)]
-    unions = {union(some) for some in subsets(on)}
-    includes = {union(some) for some in subsets(on) if some}
-    return {inside & ~outside & target for inside in includes for outside in unions for target in targets}
-
-
-def fewest(wanted: int, regions: list[int], most: int) -> int | None:
-    """Return how few of the regions, disjoint, come to `wanted`; None for more than `most` or no way."""
-
-    def within(rest: int, left: int) -> bool:
-        lowest = rest & -rest
-        return not rest or (
-            left > 0 and any(one & lowest and not one & ~rest and within(rest & ~one, left - 1) for one in regions)
-        )
-
-    return next((count for count in range(most + 1) if within(wanted, count)), None)
+MOST_LISTS_TRIED = 8
 
 
 def reach(clauses: tuple[Clause, ...], catalog: Catalog) -> int:
@@ -61,35 +38,61 @@ def reach(clauses: tuple[Clause, ...], catalog: Catalog) -> int:
 
 
 @given(st.data())
-def test_clauses_are_exact_and_their_bound_and_every_proved_reason_stand_before_brute_force(
+def test_plans_are_exact_and_the_best_there_are_and_every_proved_reason_stands_before_brute_force(
     data: st.DataObject,
 ) -> None:
-    catalog = data.draw(catalogs(max_segments=6, max_people=48))
+    catalog = data.draw(catalogs(max_segments=7, max_people=48))
     wanted = parse_filter(data.draw(filter_documents(catalog)), catalog)
     plan, people = plan_audience(wanted, catalog), audience(wanted)
-    regions = [region for region in sayable(catalog) if region and not region & ~people]
+    options = cheapest(people, catalog)
+    if len(options) > MOST_OPTIONS:
+        event("too many options")
+        return
+    best = smallest(people, options)
     if plan.exact:
         assert plan.certificate
         for person in everyone(catalog):
             assert sum(is_reached(clause, catalog, person) for clause in plan.clauses) == wanted.matches(person)
-        best = fewest(people, regions, min(len(plan.clauses), MOST)) if len(regions) <= 1_000 else None
-        event(f"{len(plan.clauses)} clauses, of {best}")
-        if best is not None:
-            assert plan.certificate.lower_bound.clauses <= best == len(plan.clauses)
+        event(f"{len(plan.clauses)} clauses")
+        assert plan.certificate.fewest
+        assert best == (plan.certificate.clauses, plan.certificate.segments)
     else:
         assert plan.reason
         event(plan.reason.kind)
-        if any(dimension.direct and dimension.multi for dimension in catalog.dimensions):
-            assert plan.reason.kind in ("unreached", "indistinguishable", "not-found")
-        else:
-            assert plan.reason.kind in ("unreached", "indistinguishable")
-        assert plan.reason.kind == "not-found" or union(regions) != people
-        subset, superset = plan.subset, plan.superset
-        assert isinstance(subset, Nearest)
-        assert not reach(subset.clauses, catalog) & ~people
-        assert (subset.cells > 0) == (reach(subset.clauses, catalog) != people)
-        if isinstance(superset, Nearest):
-            assert not people & ~reach(superset.clauses, catalog)
+        assert best is None
+        assert plan.reason.kind in ("unreached", "indistinguishable", "only-overlapping")
+        assert (plan.reason.kind == "only-overlapping") == (union(options) == people)
+        assert_near(plan, people, catalog)
+
+
+def assert_near(plan: Plan, people: int, catalog: Catalog) -> None:
+    """Check that the superset holds the audience, and that the subset lies in it."""
+    subset, superset = plan.subset, plan.superset
+    assert isinstance(subset, Nearest)
+    assert not reach(subset.clauses, catalog) & ~people
+    assert (subset.cells > 0) == (reach(subset.clauses, catalog) != people)
+    if isinstance(superset, Nearest):
+        assert not people & ~reach(superset.clauses, catalog)
+
+
+@given(st.data())
+def test_with_more_lists_plans_are_exact_and_no_bound_is_above_the_best(data: st.DataObject) -> None:
+    catalog = data.draw(catalogs(max_segments=10, max_people=32))
+    wanted = parse_filter(data.draw(filter_documents(catalog)), catalog)
+    plan, people = plan_audience(wanted, catalog), audience(wanted)
+    if plan.exact:
+        assert plan.certificate
+        for person in everyone(catalog):
+            assert sum(is_reached(clause, catalog, person) for clause in plan.clauses) == wanted.matches(person)
+        bound = plan.certificate.lower_bound
+        assert (bound.clauses, bound.segments) <= (plan.certificate.clauses, plan.certificate.segments)
+        if not plan.certificate.fewest and len(catalog.segments) <= MOST_LISTS_TRIED:
+            best = smallest(people, cheapest(people, catalog))
+            event(f"made {len(plan.clauses)}, best {best}")
+            assert best
+            assert (bound.clauses, bound.segments) <= best
+    elif plan.reason and plan.reason.kind in ("unreached", "indistinguishable"):
+        assert_near(plan, people, catalog)
 
 
 @given(st.data())
@@ -190,6 +193,7 @@ def test_where_even_telling_whom_no_clause_reaches_is_too_much_work_nothing_is_c
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(several, "_WORK", 0)
+    monkeypatch.setattr(exhaustive, "MOST_LISTS", 0)
     segments = [{"id": "x", "where": {"a": "1", "b": "1"}}]
     dimensions = [{"id": name, "kind": "single", "values": [{"id": "1"}, {"id": "2"}]} for name in "ab"]
     document = {"name": "x", "version": "1", "dimensions": dimensions, "segments": segments}

@@ -169,9 +169,9 @@ class Cells:
         return cells
 
     def of_states(self, states: Mapping[int, int]) -> int:
-        """Return the cells of a box: sets of states by factor, or by `~level` of a direct dimension, that the axes have.
+        """Return the cells of a box: sets of states by factor, or by `~level` of a direct dimension.
 
-        No set cuts an atom in two.
+        No set cuts an atom in two, and the axes have them all.
         """
         atoms = [
             reduce(or_, (1 << atom for atom, own in enumerate(axis.atoms) if own & states[place]), 0)

@@ -168,7 +168,7 @@ class _Node:
 
 
 class _Cut(msgspec.Struct, frozen=True):
-    """A way to cut all of `others` into boxes and `whole` into clauses; or an `or` into `rather`, whole cuts themselves."""
+    """A way to cut an `and`: `others` into boxes, `whole` into clauses; or `rather`, cuts for each part of `whole`."""
 
     cost: _Cost
     whole: _Node
@@ -177,7 +177,7 @@ class _Cut(msgspec.Struct, frozen=True):
 
 
 def _cuts(nodes: Sequence[_Node]) -> list[_Cut]:
-    """Return the ways to cut an `and`: one part stays whole, or an `or` among them is taken apart before that is chosen."""
+    """Return the ways to cut an `and`: one part stays whole, or an `or` is taken apart before that is chosen."""
     boxes = _all_of(node.boxes for node in nodes)
     found: list[_Cut] = []
     for i, node in enumerate(nodes):

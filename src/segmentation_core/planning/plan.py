@@ -6,7 +6,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-ReasonKind: TypeAlias = Literal["unreached", "indistinguishable", "too-many-clauses", "too-large", "not-found"]
+ReasonKind: TypeAlias = Literal[
+    "unreached", "indistinguishable", "only-overlapping", "too-many-clauses", "too-large", "not-found"
+]
 
 
 class Clause(msgspec.Struct, frozen=True):
@@ -55,7 +57,8 @@ class Reason(msgspec.Struct, frozen=True):
 
     `unreached`: no list reaches some wanted people, or none that does can be kept from reaching unwanted ones.
     `indistinguishable`: some wanted people are on just the lists that some unwanted ones are on. Both are proved, and
-    `witness` is somebody wanted whom they are about. `too-many-clauses`: it takes more than a plan may have, proved.
+    `witness` is somebody wanted whom they are about. `only-overlapping`: clauses mean it, but no disjoint ones, proved.
+    `too-many-clauses`: it takes more than a plan may have, proved.
     `too-large`: the filter depends on more than the planner looks at. `not-found`: a search ended without a plan. These
     two do not prove that there is none. `message` is a sentence for people.
     """

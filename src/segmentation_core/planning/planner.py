@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 from segmentation_core.planning.cells import MAX_CELLS, Cells, OutOfWork, TooManyCells
 from segmentation_core.planning.clauses import Answer, clause_of, lists_of
 from segmentation_core.planning.conjunctions import shape_of_conditions
+from segmentation_core.planning.exhaustive import TooMany, best_plan
 from segmentation_core.planning.factors import factors_of
 from segmentation_core.planning.plan import Bound, Certificate, Nearest, Plan, Reason
-from segmentation_core.planning.several import NOT_FOUND, Several, improved, nearest, of_cells, of_tree
+from segmentation_core.planning.several import NOT_FOUND, UNREACHED, Several, improved, nearest, of_cells, of_tree
 from segmentation_core.planning.trees import tree_of
 
 if TYPE_CHECKING:
     from segmentation_core.catalog import Catalog
     from segmentation_core.filters import Filter
     from segmentation_core.planning.factors import Factors
+    from segmentation_core.regions import Region
 
 MAX_CLAUSES = 64
 """How many clauses a plan may have."""
@@ -47,24 +49,38 @@ def plan_audience(wanted: Filter, catalog: Catalog) -> Plan:
         answer = lists_of(shape, factors)
         if isinstance(answer, Answer):
             return _exact(wanted, Several((answer.clause,), Bound(1, answer.at_least)))
-    tree = tree_of(wanted.region, factors)
-    known = of_tree(tree, factors, MAX_CLAUSES) if tree else None
+    answer = clause_of(wanted.region, factors)
+    if isinstance(answer, Answer):
+        return _exact(wanted, Several((answer.clause,), Bound(1, answer.at_least)))
+    known = _of_few_lists(wanted.region, factors)
+    if known is None:
+        tree = tree_of(wanted.region, factors)
+        known = of_tree(tree, factors, MAX_CLAUSES) if tree else None
     if isinstance(known, Several) and known.proved:
         return _exact(wanted, known)
     if isinstance(known, Reason) and known.kind in ("too-many-clauses", "not-found"):
         return _inexact(wanted, known)
-    answer = clause_of(wanted.region, factors)
-    if isinstance(answer, Answer):
-        return _exact(wanted, Several((answer.clause,), Bound(1, answer.at_least)))
-    return _of_cells(wanted, known or answer, factors)
+    return _of_cells(wanted, known, answer, factors)
 
 
-def _of_cells(wanted: Filter, known: Several | Reason | None, factors: Factors) -> Plan:
-    """Plan what no one clause means; `known` is a plan, or what is known of why there is none in one clause."""
+def _of_few_lists(region: Region, factors: Factors) -> Several | Reason | None:
+    """Return the best plan where the catalogue is so small that all are looked at; None where it is not."""
+    try:
+        plans = best_plan(region, factors, groups=1)
+    except TooMany:
+        return None
+    if plans.best is None:
+        return Reason("unreached", UNREACHED, plans.lost.witness()) if plans.lost else _OVERLAPPING
+    lists = sum(clause.segments for clause in plans.best)
+    return Several(plans.best, Bound(len(plans.best), lists))
+
+
+def _of_cells(wanted: Filter, known: Several | Reason | None, why: Reason | None, factors: Factors) -> Plan:
+    """Plan what no one clause means; `why` says what lists are wanting for that, `known` is what is known besides."""
     try:
         cells = Cells(wanted.region, factors)
     except TooManyCells:
-        return _exact(wanted, known) if isinstance(known, Several) else _inexact(wanted, known or _TOO_LARGE)
+        return _exact(wanted, known) if isinstance(known, Several) else _inexact(wanted, known or why or _TOO_LARGE)
     if isinstance(known, Several):
         return _exact(wanted, improved(known, cells) if cells.full.bit_length() <= _MOST_IMPROVED else known)
     try:
@@ -73,8 +89,10 @@ def _of_cells(wanted: Filter, known: Several | Reason | None, factors: Factors) 
         several = NOT_FOUND
     if isinstance(several, Several):
         return _exact(wanted, several)
-    if known:
-        several = Reason(several.kind, known.message, several.witness)
+    if several.kind == "not-found" and known:
+        several = known
+    if why and several.kind != "only-overlapping":
+        several = Reason(several.kind, why.message, several.witness)
     try:
         superset, subset = nearest(cells, MAX_CLAUSES)
     except OutOfWork:
@@ -82,6 +100,9 @@ def _of_cells(wanted: Filter, known: Several | Reason | None, factors: Factors) 
     return _inexact(wanted, several, superset, subset)
 
 
+_OVERLAPPING = Reason(
+    "only-overlapping", "Only ad sets that some people are in twice could reach this audience exactly."
+)
 _TOO_LARGE = Reason(
     "too-large",
     f"The filter tells more than {MAX_CELLS:,} combinations apart, more than the planner looks at for several ad sets.",

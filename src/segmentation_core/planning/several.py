@@ -10,7 +10,7 @@ import msgspec
 
 from segmentation_core.planning import bounds, splits
 from segmentation_core.planning.clauses import Answer, lists_of
-from segmentation_core.planning.partitions import Partition
+from segmentation_core.planning.partitions import Partition, Piece
 from segmentation_core.planning.plan import Bound, Clause, Nearest, Reason
 from segmentation_core.planning.proofs import bound_of
 from segmentation_core.planning.shapes import Shape
@@ -19,7 +19,6 @@ from segmentation_core.regions import bits
 if TYPE_CHECKING:
     from segmentation_core.planning.cells import Cells, Part
     from segmentation_core.planning.factors import Factors
-    from segmentation_core.planning.partitions import Piece
     from segmentation_core.planning.trees import Tree
 
 _WORK = 60_000
@@ -135,7 +134,10 @@ def _nobody_reaches(cell: int, cells: Cells) -> Reason:
     alike = cells.alike(cell)
     if alike & ~cells.wanted:
         return Reason("indistinguishable", "No list tells some wanted people from others who are not wanted.", person)
-    return Reason("unreached", "No list reaches some wanted people without reaching others who are not wanted.", person)
+    return Reason("unreached", UNREACHED, person)
+
+
+UNREACHED = "No list reaches some wanted people without reaching others who are not wanted."
 
 
 def nearest(cells: Cells, most: int) -> tuple[Nearest | None, Nearest | None]:

@@ -1,8 +1,8 @@
 """From an audience to disjoint parts that one clause each can mean.
 
-Two constructions. *Guillotine* cuts along one axis, again and again, until each part is a clause, and merges parts whose
-union is one. *Growing* takes the least clause round a cell, widens it as far as goes, and goes on with what is left; it
-is for where the first ends nowhere, and of small grids the better of both is kept.
+*Guillotine* cuts along one axis, again and again, until each part is a clause, and merges parts whose union is one.
+*Growing* takes the least clause round a cell, widens it as far as goes, and goes on with what is left; it is for where
+the first ends nowhere, and of small grids the better of both is kept.
 """
 
 from __future__ import annotations
