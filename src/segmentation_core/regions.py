@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 import msgspec
 
 from segmentation_core.errors import TooComplex
-from segmentation_core.expressions import And, HasAll, HasNone, Not, Or
+from segmentation_core.expressions import And, HasAll, HasAny, HasNone, Not, Or
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,6 +32,9 @@ MAX_STEPS = 300_000
 
 MAX_LEVELS = 500
 """How many levels one question may ask about: as deep as an operation recurses."""
+
+MAX_TOLD = 1 << 14
+"""How many sets of states a space remembers the names of."""
 
 LACKS, HAS = 0, 1
 """The two states of a level that is one value of a multi dimension."""
@@ -75,9 +78,25 @@ class Space:
             for position, state in enumerate(level.states)
         }
 
+        self.names: Final = tuple(json.dumps([level.dimension, level.value]) for level in levels)
+        self._told: dict[tuple[int, int], str] = {}
+
     def mask(self, dimension: str, values: Iterable[str]) -> int:
         """Return the set of states of a single dimension that `values` name."""
-        return sum(self.bit[dimension, value] for value in set(values))
+        mask = 0
+        for value in values:
+            mask |= self.bit[dimension, value]
+        return mask
+
+    def told(self, level: int, mask: int) -> str:
+        """Return a set of states of a level as the JSON of their names; what was told before is remembered."""
+        found = self._told.get((level, mask))
+        if found is None:
+            if len(self._told) >= MAX_TOLD:
+                self._told.clear()
+            states = self.levels[level].states
+            found = self._told[level, mask] = json.dumps([states[state] for state in bits(mask)])
+        return found
 
 
 class _Node:
@@ -174,11 +193,11 @@ class Region:
         """32 hexadecimal digits that depend on the people meant and the ids of the catalogue, and on nothing else."""
         lines: list[str] = []
         number: dict[_Node, int] = {_NOBODY: 0, _EVERYONE: 1}
+        told = self.space.told
         for node in _nodes(self._root):
-            level = self.space.levels[node.level]
-            edges = [f"{_states(level, mask)}>{number[child]}" for mask, child in node.edges]
+            edges = [f"{told(node.level, mask)}>{number[child]}" for mask, child in node.edges]
             number[node] = len(number)
-            lines.append(f"{json.dumps([level.dimension, level.value])} {' '.join(edges)}")
+            lines.append(f"{self.space.names[node.level]} {' '.join(edges)}")
         text = "\n".join([*lines, str(number[self._root])])
         return blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -459,7 +478,52 @@ _SHORT_CUTS = {"and": _short_and, "or": _short_or, "minus": _short_minus}
 def region_of(expression: Expression, catalog: Catalog) -> Region:
     """Return the people that an expression means. Raises TooComplex past MAX_STEPS or MAX_LEVELS."""
     space = catalog.space
-    return Region(space, _Weaver(space).woven(expression))
+    links = _links(expression, space)
+    return Region(space, _Weaver(space).woven(expression) if links is None else _chained(links, space))
+
+
+def _links(expression: Expression, space: Space) -> dict[int, tuple[int, bool]] | None:
+    """Return what conditions on distinct dimensions, all of which hold, ask of each level; None for all else.
+
+    For a level it is the states allowed, and whether that is one of several values of a dimension of which any will do.
+    """
+    links: dict[int, tuple[int, bool]] = {}
+    dimensions: set[str] = set()
+    for part in expression.parts if isinstance(expression, And) else (expression,):
+        if not isinstance(part, HasAny | HasAll | HasNone) or part.dimension in dimensions:
+            return None
+        dimensions.add(part.dimension)
+        depth = space.depth.get((part.dimension, None))
+        if depth is not None:
+            mask = space.mask(part.dimension, part.values)
+            links[depth] = (space.full[depth] & ~mask if isinstance(part, HasNone) else mask, False)
+        elif not part.values and isinstance(part, HasAny):
+            return None
+        else:
+            state = 1 << (LACKS if isinstance(part, HasNone) else HAS)
+            any_of = isinstance(part, HasAny) and len(part.values) > 1
+            for value in part.values:
+                links[space.depth[part.dimension, value]] = (state, any_of)
+    return links if len(links) <= MAX_LEVELS else None
+
+
+def _chained(links: dict[int, tuple[int, bool]], space: Space) -> _Node:
+    """Return the diagram of what `_links` found, from the last level to the first."""
+    node, below = _EVERYONE, _EVERYONE
+    any_of = ""
+    for level in sorted(links, reverse=True):
+        mask, one_of_several = links[level]
+        if not one_of_several:
+            if not mask:
+                return _NOBODY
+            if mask != space.full[level]:
+                node = _Node(level, ((mask, node),))
+        elif space.levels[level].dimension != any_of:
+            any_of, below = space.levels[level].dimension, node
+            node = _Node(level, ((1 << HAS, below),))
+        else:
+            node = _Node(level, ((1 << LACKS, node), (1 << HAS, below)))
+    return node
 
 
 def _nodes(root: _Node) -> list[_Node]:
@@ -486,7 +550,3 @@ def bits(mask: int) -> Iterator[int]:
 
 def _lowest_state(edge: tuple[int, _Node]) -> int:
     return edge[0] & -edge[0]
-
-
-def _states(level: Level, mask: int) -> str:
-    return json.dumps([level.states[state] for state in bits(mask)])

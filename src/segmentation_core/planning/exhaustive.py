@@ -92,7 +92,7 @@ class _Kinds:
         }
         self.wanted = self.whole = 0
         self.people: dict[int, Region] = {}
-        regions = [factors.box({i: mask for i, mask in enumerate(box) if factors.all[i].levels}) for box in boxes]
+        regions = [factors.box({i: mask for i, mask in enumerate(box) if mask != factors.all[i].full}) for box in boxes]
         for j, targeted in enumerate(told):
             rest = reduce(and_, targeted, region)
             within = reduce(and_, targeted, Region.everyone(region.space))

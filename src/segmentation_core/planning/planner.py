@@ -11,7 +11,7 @@ from segmentation_core.planning.exhaustive import TooMany, best_plan
 from segmentation_core.planning.factors import factors_of
 from segmentation_core.planning.plan import Bound, Certificate, Nearest, Plan, Reason
 from segmentation_core.planning.several import NOT_FOUND, UNREACHED, Several, improved, nearest, of_cells, of_tree
-from segmentation_core.planning.trees import tree_of
+from segmentation_core.planning.trees import may_be_a_clause, tree_of
 
 if TYPE_CHECKING:
     from segmentation_core.catalog import Catalog
@@ -46,16 +46,16 @@ def plan_audience(wanted: Filter, catalog: Catalog) -> Plan:
     factors = factors_of(catalog)
     shape = shape_of_conditions(wanted.expression, factors)
     if shape:
-        answer = lists_of(shape, factors)
-        if isinstance(answer, Answer):
-            return _exact(wanted, Several((answer.clause,), Bound(1, answer.at_least)))
-    answer = clause_of(wanted.region, factors)
+        plain = lists_of(shape, factors)
+        if isinstance(plain, Answer):
+            return _exact(wanted, Several((plain.clause,), Bound(1, plain.at_least)))
+    tree = tree_of(wanted.region, factors)
+    answer = clause_of(wanted.region, factors) if tree is None or may_be_a_clause(tree) else None
     if isinstance(answer, Answer):
         return _exact(wanted, Several((answer.clause,), Bound(1, answer.at_least)))
     known = _of_few_lists(wanted.region, factors)
-    if known is None:
-        tree = tree_of(wanted.region, factors)
-        known = of_tree(tree, factors, MAX_CLAUSES) if tree else None
+    if tree and known is None:
+        known = of_tree(tree, factors, MAX_CLAUSES)
     if isinstance(known, Several) and known.proved:
         return _exact(wanted, known)
     if isinstance(known, Reason) and known.kind in ("too-many-clauses", "not-found"):

@@ -79,6 +79,18 @@ def tree_of(region: Region, factors: Factors) -> Tree | None:
     return _by_factor(found, factors) if isinstance(found, Leaf | Branch) else None
 
 
+def may_be_a_clause(tree: Tree) -> bool:
+    """Tell whether one clause can mean a tree: conditions, and one `or` of conditions at the most.
+
+    Where lists link conditions it is not told, and true.
+    """
+    conditions = leaves(tree)
+    joined = [part for part in parts_of(tree, "and") if isinstance(part, Branch)]
+    if len({leaf.axis for leaf in conditions}) < len(conditions):
+        return True
+    return not joined or (len(joined) == 1 and all(isinstance(part, Leaf) for part in joined[0].parts))
+
+
 _Found: TypeAlias = Tree | bool | None
 """What a node of a diagram came to: a tree over levels, everyone, nobody; None where it is no tree."""
 
