@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from segmentation_core.planning.cells import Cells, Part
 
-MAX_WORK = 2_000
+MAX_WORK = 1_500
 """How many steps finding critical people and dealing may take."""
 
 _POOL = 160

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 MAX_CLAUSES = 64
 """How many clauses a plan may have."""
 
-_MOST_IMPROVED = 1 << 12
-"""Up to how many cells a plan that is not proved fewest is looked at cell by cell."""
-
 
 def plan_audience(wanted: Filter, catalog: Catalog) -> Plan:
     """Return a plan that reaches exactly the people `wanted` means.
@@ -56,9 +53,9 @@ def plan_audience(wanted: Filter, catalog: Catalog) -> Plan:
     known = _of_few_lists(wanted.region, factors)
     if tree and known is None:
         known = of_tree(tree, factors, MAX_CLAUSES)
-    if isinstance(known, Several) and known.proved:
-        return _exact(wanted, known)
-    if isinstance(known, Reason) and known.kind in ("too-many-clauses", "not-found"):
+    if isinstance(known, Several):
+        return _exact(wanted, known if known.proved or tree is None else improved(known, tree, factors))
+    if known and known.kind in ("too-many-clauses", "not-found"):
         return _inexact(wanted, known)
     return _of_cells(wanted, known, answer, factors)
 
@@ -75,14 +72,12 @@ def _of_few_lists(region: Region, factors: Factors) -> Several | Reason | None:
     return Several(plans.best, Bound(len(plans.best), lists))
 
 
-def _of_cells(wanted: Filter, known: Several | Reason | None, why: Reason | None, factors: Factors) -> Plan:
+def _of_cells(wanted: Filter, known: Reason | None, why: Reason | None, factors: Factors) -> Plan:
     """Plan what no one clause means; `why` says what lists are wanting for that, `known` is what is known besides."""
     try:
         cells = Cells(wanted.region, factors)
     except TooManyCells:
-        return _exact(wanted, known) if isinstance(known, Several) else _inexact(wanted, known or why or _TOO_LARGE)
-    if isinstance(known, Several):
-        return _exact(wanted, improved(known, cells) if cells.full.bit_length() <= _MOST_IMPROVED else known)
+        return _inexact(wanted, known or why or _TOO_LARGE)
     try:
         several = of_cells(cells, MAX_CLAUSES)
     except OutOfWork:

@@ -9,17 +9,25 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from segmentation_core.planning import bounds, splits
+from segmentation_core.planning.cells import Cells, TooManyCells
 from segmentation_core.planning.clauses import Answer, lists_of
 from segmentation_core.planning.partitions import Partition, Piece
 from segmentation_core.planning.plan import Bound, Clause, Nearest, Reason
 from segmentation_core.planning.proofs import bound_of
 from segmentation_core.planning.shapes import Shape
+from segmentation_core.planning.trees import region_of, shrunk
 from segmentation_core.regions import bits
 
 if TYPE_CHECKING:
-    from segmentation_core.planning.cells import Cells, Part
+    from segmentation_core.planning.cells import Part
     from segmentation_core.planning.factors import Factors
     from segmentation_core.planning.trees import Tree
+
+_MOST_SHRUNK = 1 << 12
+"""Up to how many cells a tree is looked at cell by cell when all but two of each branch's conditions are held fast."""
+
+_MOST_IMPROVED = 1 << 9
+"""Up to how many cells a tree is looked at cell by cell."""
 
 _WORK = 60_000
 """How many steps telling whom no clause reaches, and what is nearest, may take each."""
@@ -98,12 +106,30 @@ def of_cells(cells: Cells, most: int) -> Several | Reason:
     return Several(_clauses(better or parts, cells), Bound(bound, bound))
 
 
-def improved(known: Several, cells: Cells) -> Several:
-    """Return a plan of a tree, with a better bound or even fewer clauses where dealing finds them."""
-    parts = [cells.of_states(piece.box) & ~(cells.of_states(piece.hole) if piece.hole else 0) for piece in known.pieces]
-    better, least = bounds.fewest(cells.wanted, parts, known.bound.clauses, cells)
-    bound = max(known.bound, Bound(least, least), key=lambda bound: (bound.clauses, bound.segments))
-    return Several(_clauses(better, cells) if better else known.clauses, bound)
+def improved(known: Several, tree: Tree, factors: Factors) -> Several:
+    """Return a plan of a tree, with a better bound or even fewer clauses where dealing finds them.
+
+    The bound is sought over the smaller tree that is left when all but two of each branch's conditions are held fast:
+    it takes no more clauses than the whole.
+    """
+    small = shrunk(tree)
+    for some in (small, tree) if small != tree else (tree,):
+        try:
+            cells = Cells(region_of(some, factors), factors)
+        except TooManyCells:
+            break
+        if cells.full.bit_length() > (_MOST_SHRUNK if some is small else _MOST_IMPROVED):
+            break
+        pieces = next(Partition(some, factors).ways()) if some is not tree else known.pieces
+        parts = [cells.of_states(piece.box) & ~(cells.of_states(piece.hole) if piece.hole else 0) for piece in pieces]
+        better, least = bounds.fewest(cells.wanted, parts, known.bound.clauses, cells)
+        if better and some is tree:
+            return Several(_clauses(better, cells), Bound(least, least))
+        if least > known.bound.clauses:
+            known = Several(known.clauses, Bound(least, least), known.pieces)
+        if known.proved:
+            break
+    return known
 
 
 NOT_FOUND = Reason(

@@ -8,18 +8,19 @@ condition are two trees that differ in one place, and there the condition belong
 
 from __future__ import annotations
 
+from functools import reduce
 from operator import and_, or_
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
 from segmentation_core.planning.factors import product_mask
+from segmentation_core.regions import Region
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from segmentation_core.planning.factors import Factors
-    from segmentation_core.regions import Region
 
 
 class Leaf(msgspec.Struct, frozen=True, order=True):
@@ -77,6 +78,28 @@ def tree_of(region: Region, factors: Factors) -> Tree | None:
     nobody: _Found = False
     found = region.gathered(_Reader(region).node, nobody=nobody, everyone=True)
     return _by_factor(found, factors) if isinstance(found, Leaf | Branch) else None
+
+
+def shrunk(tree: Tree) -> Tree:
+    """Return what is left of a tree when all but two of each branch's conditions are held fast, so that it matters."""
+    if isinstance(tree, Leaf):
+        return tree
+    own = sorted((part for part in tree.parts if isinstance(part, Leaf)), key=lambda leaf: leaf.listed)
+    others = [shrunk(part) for part in tree.parts if isinstance(part, Branch)]
+    joined = branch(tree.joins, [*others, *own[:2]])
+    assert not isinstance(joined, bool)  # noqa: S101  a branch has two parts or more
+    return joined
+
+
+def region_of(tree: Tree, factors: Factors) -> Region:
+    """Return the people that a tree means."""
+    if isinstance(tree, Leaf):
+        return (
+            factors.box({tree.axis: tree.inside})
+            if tree.listed
+            else Region.box(factors.space, {~tree.axis: tree.inside})
+        )
+    return reduce(and_ if tree.joins == "and" else or_, [region_of(part, factors) for part in tree.parts])
 
 
 def may_be_a_clause(tree: Tree) -> bool:
