@@ -11,16 +11,18 @@ import io
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from adapters.profiles import load, shipped
 from segmentation_core import __version__
 from segmentation_core.catalog import Catalog
 from segmentation_core.documents import parse_json
 from segmentation_core.errors import InputError, Problem, SegmentationError
 from segmentation_core.filters import parse_filter
 from segmentation_core.planning import plan_audience
+from segmentation_core.planning.profiles import INCLUDE_EXCLUDE, Profile
 from segmentation_core.planning.text import plan_text
 
 if TYPE_CHECKING:
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     from segmentation_core.filters import Filter
 
 DONE, AT_FAULT, WRONG_USAGE = 0, 1, 2
-
-_PROFILES: Final = ("include-exclude",)
 
 
 class _UnreadableFile(InputError):
@@ -81,7 +81,12 @@ def _parser() -> argparse.ArgumentParser:
 
     plan = _command(commands, "plan", _plan, "the lists to include and to exclude that mean exactly a filter")
     _add_questions(plan)
-    plan.add_argument("--profile", choices=_PROFILES, default=_PROFILES[0], help="what the platform takes (one so far)")
+    plan.add_argument(
+        "--profile",
+        default=INCLUDE_EXCLUDE.id,
+        metavar="ID|FILE.json",
+        help=f"what the platform takes: {', '.join(shipped())}, or a file (default: %(default)s)",
+    )
 
     size = _command(commands, "size", _size, "how many people a filter means")
     _add_questions(size)
@@ -140,9 +145,10 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace) -> int:
     catalog = _catalog(options.catalog)
+    profile = _profile(options.profile)
 
     def answer(wanted: Filter) -> tuple[object, str]:
-        plan = plan_audience(wanted, catalog)
+        plan = plan_audience(wanted, catalog, profile=profile)
         return plan, plan_text(plan)
 
     return _answer_each(options, catalog, answer)
@@ -224,6 +230,18 @@ def _catalog(path: Path) -> Catalog:
         raise
     except InputError as fault:
         fault.place = str(path)
+        raise
+
+
+def _profile(asked: str) -> Profile:
+    if not asked.endswith(".json"):
+        return INCLUDE_EXCLUDE if asked == INCLUDE_EXCLUDE.id else load(asked)
+    try:
+        return Profile.from_json(_bytes_of(Path(asked)))
+    except _UnreadableFile:
+        raise
+    except InputError as fault:
+        fault.place = asked
         raise
 
 

@@ -7,6 +7,7 @@
     │   ├── DocumentError         text that is not the JSON we read
     │   ├── CatalogError          a catalogue file
     │   ├── FilterError           a filter document
+    │   ├── ProfileError          a platform's profile
     │   ├── PersonError           a person that a filter cannot be asked about
     │   ├── DataError             a population's table
     │   ├── RequestError          the body or parameters of a request
@@ -96,6 +97,12 @@ class FilterError(InputError):
     """A filter that is malformed, too large, or names what the catalogue does not have."""
 
     subject = "filter"
+
+
+class ProfileError(InputError):
+    """A platform's profile that is malformed, or has a figure without its source."""
+
+    subject = "profile"
 
 
 class PersonError(InputError):

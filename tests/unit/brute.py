@@ -117,10 +117,10 @@ def first_exact_clause(wanted: int, catalog: Catalog) -> Clause | None:
     return min(exact, key=order, default=None)
 
 
-def cheapest(wanted: int, catalog: Catalog, groups: int = 1) -> dict[int, int]:
+def cheapest(wanted: int, catalog: Catalog, groups: int = 1, *, empty: bool = False) -> dict[int, int]:
     """Return the fewest lists for all that one clause can reach of `wanted`, over every choice of lists and values.
 
-    Each list is included in some of the groups, or excluded, or neither.
+    Each list is included in some of the groups, or excluded, or neither; `empty` tells whether none need be included.
     """
     on = {segment.id: those(catalog, partial(is_on, segment)) for segment in catalog.segments}
     targets = [those(catalog, partial(is_targeted, direct)) for direct in direct_choices(catalog)]
@@ -135,7 +135,7 @@ def cheapest(wanted: int, catalog: Catalog, groups: int = 1) -> dict[int, int]:
         for some in inside:
             reached &= some
         lists = sum(1 if use < 0 else use.bit_count() for use in uses)
-        for target in targets if inside else ():
+        for target in targets if inside or empty else ():
             region = reached & target
             if region and not region & ~wanted:
                 best[region] = min(best.get(region, lists), lists)

@@ -164,6 +164,8 @@ def test_an_exact_plan_reads_on_the_wire_as_documented() -> None:
         "certificate": {"clauses": 1, "segments": 1, "lower_bound": {"clauses": 1, "segments": 1}},
         "fingerprint": parse_filter({"age": ["old"], "city": ["Pune"]}, SMALL).fingerprint,
         "reason": None,
+        "profile": "include-exclude",
+        "notes": [],
     }
 
 
@@ -181,6 +183,8 @@ def test_an_inexact_plan_reads_on_the_wire_as_documented() -> None:
         },
         "superset": None,
         "subset": {"clauses": [], "cells": 1, "witness": {"city": "Pune"}},
+        "profile": "include-exclude",
+        "notes": [],
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from functools import reduce
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -103,18 +104,19 @@ def test_three_groups_of_values_are_no_condition() -> None:
     assert tree_of(parse_filter(document, CATALOG).region, factors_of(CATALOG)) is None
 
 
-@given(tree_documents())
-def test_parts_are_as_many_as_said_disjoint_and_the_whole(document: Document) -> None:
+@given(tree_documents(), st.integers(1, 4))
+def test_parts_are_as_many_as_said_disjoint_and_the_whole(document: Document, groups: int) -> None:
     for catalog in (CATALOG, LINKED):
         factors = factors_of(catalog)
         wanted = parse_filter(document, catalog)
         tree = tree_of(wanted.region, factors)
         assert tree
-        partition = Partition(tree, factors)
+        partition = Partition(tree, factors, groups)
         for pieces in partition.ways():
             assert len(pieces) == partition.parts
+            assert all(len(piece.holes) <= groups for piece in pieces)
             regions = [
-                factors.box(piece.box) - factors.box(piece.hole) if piece.hole else factors.box(piece.box)
+                reduce(lambda kept, hole: kept - factors.box(hole), piece.holes, factors.box(piece.box))
                 for piece in pieces
             ]
             whole = regions[0]

@@ -108,10 +108,11 @@ class Part(msgspec.Struct, frozen=True):
 class Cells:
     """The grid of one region. Raises TooManyCells where it would have more than MAX_CELLS.
 
-    `wanted` is the region. Steps of every search over the grid count against one budget, MAX_WORK.
+    `wanted` is the region; `empty` tells whether a clause that includes no list reaches everyone. Steps of every search
+    over the grid count against one budget, MAX_WORK.
     """
 
-    def __init__(self, region: Region, factors: Factors) -> None:
+    def __init__(self, region: Region, factors: Factors, *, empty: bool = False) -> None:
         self.axes: Final = tuple(_axes(region, factors))
         self.factors = factors
         self._left = 0
@@ -131,7 +132,7 @@ class Cells:
         self._unions: dict[tuple[int, int], int] = {}
         self._closed: dict[tuple[int, int], int] = {}
         self._arounds: dict[tuple[int, int], Part | None] = {}
-        self.reached_by_others: Final = any(
+        self.reached_by_others: Final = empty or any(
             reduce(or_, factor.lists.values(), 0) == factor.full
             for position, factor in enumerate(factors.all)
             if position not in {axis.factor for axis in self.axes}

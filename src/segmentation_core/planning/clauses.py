@@ -28,31 +28,100 @@ class Answer(msgspec.Struct, frozen=True):
     at_least: int
 
 
+class Taking(msgspec.Struct, frozen=True):
+    """What a platform takes of a clause: so many include groups; and if `empty`, none at all means everyone."""
+
+    groups: int = 1
+    empty: bool = False
+
+
+PLAIN = Taking()
+
+
 class _Lists(msgspec.Struct, frozen=True, order=True):
     """The lists of a clause, compared by their number, then their ids. `at_least` are needed, proved."""
 
     lists: int
-    include: tuple[str, ...]
+    include: tuple[tuple[str, ...], ...]
     exclude: tuple[str, ...]
     at_least: int
 
 
-def clause_of(region: Region, factors: Factors) -> Answer | Reason | None:
-    """Return the clause of one include group that means a region, not empty, with the fewest lists.
+def clause_of(region: Region, factors: Factors, taking: Taking = PLAIN) -> Answer | Reason | None:
+    """Return the clause that means a region, not empty, with the fewest lists.
 
     Of several with as few it is the first by include ids, then exclude ids. Where lists are wanting, say which; None
-    where no lists could say it in one clause.
+    where no lists could say it in one clause of one include group.
     """
     shape = shape_of(region, factors)
-    return lists_of(shape, factors) if shape else None
+    return lists_of(shape, factors, taking) if shape else None
 
 
-def lists_of(shape: Shape, factors: Factors) -> Answer | Reason:
-    """Return the clause of a shape with the fewest lists, or why the lists do not say it."""
-    lists = _round_hole(shape, factors) if shape.hole else _round_pivot(shape, factors)
+def lists_of(shape: Shape, factors: Factors, taking: Taking = PLAIN) -> Answer | Reason:
+    """Return the clause of a shape with the fewest lists, or why the lists do not say it.
+
+    With several groups they are the fewest where every list includes or excludes the states of its factor at once.
+    """
+    if taking != PLAIN:
+        lists = _in_groups(shape, factors, taking)
+    else:
+        lists = _round_hole(shape, factors) if shape.holes else _round_pivot(shape, factors)
     if isinstance(lists, Reason):
         return lists
-    return Answer(Clause((lists.include,), lists.exclude, shape.direct), lists.at_least)
+    return Answer(Clause(lists.include, lists.exclude, shape.direct), lists.at_least)
+
+
+def _in_groups(shape: Shape, factors: Factors, taking: Taking) -> _Lists | Reason:
+    """Mean a box less holes: each hole is a group, and the groups left include factors where that takes fewer lists.
+
+    Of every factor that is limited there is a list at the least.
+    """
+    guards = {i: guard(factors.all[i], mask) for i, mask in shape.box.items()}
+    pivots = {i: pivot(factors.all[i], mask) for i, mask in shape.box.items()}
+    unguarded = [i for i, share in guards.items() if share is None]
+    left = taking.groups - len(shape.holes)
+    if len(unguarded) > left or any(pivots[i] is None for i in unguarded):
+        return _no_list(shape, unguarded, factors)
+    groups = [_reaching(hole, shape, factors) for hole in shape.holes]
+    reasons = [group for group in groups if isinstance(group, Reason)]
+    if reasons:
+        return reasons[0]
+    savings = sorted(
+        (share.lists - spared.lists, i) for i, share in pivots.items() if share and (spared := guards[i]) is not None
+    )
+    cheaper = [i for saving, i in savings if saving < 0]
+    included = [*unguarded, *cheaper[: left - len(unguarded)]]
+    free = None
+    if not groups and not included and not taking.empty:
+        free = next(iter(_free_pivots(factors, guards)), None)
+        if savings and (free is None or savings[0][0] <= free[0].lists):
+            included, free = [savings[0][1]], None
+        elif free is None:
+            return _no_list(shape, unguarded, factors)
+    shares = [*groups, *(pivots[i] for i in included), *([free[0]] if free else [])]
+    kept = [share for share in shares if isinstance(share, Share)]
+    excluded = [share for i, share in guards.items() if share and i not in included]
+    limited = {*shape.box, *(i for hole in shape.holes for i in hole)}
+    return _Lists(
+        sum(share.lists for share in (*kept, *excluded)),
+        tuple(sorted(share.include for share in kept)),
+        tuple(sorted({name for share in (*kept, *excluded) for name in share.exclude})),
+        len(limited) or int(not taking.empty),
+    )
+
+
+def _reaching(hole: dict[int, int], shape: Shape, factors: Factors) -> Share | Reason:
+    """Return the lists, of one group, of all in the box who are not in a hole."""
+    shares: list[Share] = []
+    for i, missed in hole.items():
+        wanted = shape.box.get(i, factors.all[i].full) & ~missed
+        share = reach(factors.all[i], wanted, missed)
+        if share is None:
+            inside = [trace for trace in factors.all[i].lists.values() if not trace & missed]
+            return _unreached(factors, i, wanted & ~reduce(or_, inside, 0))
+        shares.append(share)
+    whole = _sum(shares)
+    return Share(whole.lists, whole.include[0], (), whole.at_least)
 
 
 def _round_pivot(shape: Shape, factors: Factors) -> _Lists | Reason:
@@ -95,15 +164,9 @@ def _round_hole(shape: Shape, factors: Factors) -> _Lists | Reason:
     unguarded = [i for i, share in guards.items() if share is None]
     if unguarded:
         return _no_list(shape, unguarded, factors)
-    shares = list(guards.values())
-    for i, missed in shape.hole.items():
-        wanted = shape.box.get(i, factors.all[i].full) & ~missed
-        share = reach(factors.all[i], wanted, missed)
-        if share is None:
-            inside = [trace for trace in factors.all[i].lists.values() if not trace & missed]
-            return _unreached(factors, i, wanted & ~reduce(or_, inside, 0))
-        shares.append(share)
-    return _sum(shares)
+    (hole,) = shape.holes
+    reached = _reaching(hole, shape, factors)
+    return reached if isinstance(reached, Reason) else _sum([reached, *guards.values()])
 
 
 def _free_pivots(factors: Factors, limited: Container[int]) -> list[tuple[Share, int]]:
@@ -128,7 +191,7 @@ def _sum(shares: Iterable[Share | None]) -> _Lists:
     parts = [share for share in shares if share]
     return _Lists(
         sum(share.lists for share in parts),
-        tuple(sorted(name for share in parts for name in share.include)),
+        (tuple(sorted(name for share in parts for name in share.include)),),
         tuple(sorted(name for share in parts for name in share.exclude)),
         sum(share.at_least for share in parts),
     )
@@ -136,7 +199,7 @@ def _sum(shares: Iterable[Share | None]) -> _Lists:
 
 def _no_list(shape: Shape, unguarded: list[int], factors: Factors) -> Reason:
     """Say which people no list keeps out, or, where that is not the matter, which people no list reaches."""
-    if not unguarded or (len(unguarded) == 1 and not shape.hole):
+    if not unguarded or (len(unguarded) == 1 and not shape.holes):
         return _unreached_by_pivot(shape, unguarded, factors)
     kept = []
     for i in unguarded:

@@ -102,4 +102,4 @@ class _Reader:
             if position in hole:
                 return None
             hole[position] = states
-        return Shape(self.box, hole, dict(sorted(self.direct.items())))
+        return Shape(self.box, (hole,) if hole else (), dict(sorted(self.direct.items())))

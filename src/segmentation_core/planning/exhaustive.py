@@ -20,6 +20,7 @@ from segmentation_core.regions import HAS, LACKS, Region, bits
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from segmentation_core.planning.clauses import Taking
     from segmentation_core.planning.factors import Factors
 
 MOST_LISTS = 7
@@ -59,10 +60,10 @@ class _Option(msgspec.Struct, frozen=True):
     clause: Clause
 
 
-def best_plan(region: Region, factors: Factors, groups: int) -> Plans:
-    """Return the best plan of a region, not empty, with up to so many include groups a clause. Raises TooMany."""
+def best_plan(region: Region, factors: Factors, taking: Taking) -> Plans:
+    """Return the best plan of a region, not empty. Raises TooMany."""
     kinds = _Kinds(region, factors)
-    options = [*kinds.clauses(groups)]
+    options = [*kinds.clauses(taking)]
     lost = kinds.wanted & ~reduce(or_, (option.kinds for option in options), 0)
     if lost:
         return Plans(None, kinds.people[next(bits(lost))])
@@ -104,9 +105,9 @@ class _Kinds:
                     self.wanted |= 1 << kind
                     self.whole |= 1 << kind if (people & within).is_subset(found) else 0
 
-    def clauses(self, groups: int) -> Iterator[_Option]:
+    def clauses(self, taking: Taking) -> Iterator[_Option]:
         """Yield the cheapest clause for everything that one clause can reach of the wanted."""
-        by_lists = self._by_lists(groups)
+        by_lists = self._by_lists(taking)
         for chosen in product(*(target.choices for target in self.targets)):
             direct = {
                 target.dimension: values for target, (values, _) in zip(self.targets, chosen, strict=True) if values
@@ -120,8 +121,9 @@ class _Kinds:
                     kinds = sum(reached << column * self.width for column in columns)
                     yield _Option(kinds, Clause(include, exclude, direct))
 
-    def _by_lists(self, groups: int) -> dict[int, tuple[int, tuple[tuple[str, ...], ...], tuple[str, ...]]]:
+    def _by_lists(self, taking: Taking) -> dict[int, tuple[int, tuple[tuple[str, ...], ...], tuple[str, ...]]]:
         """Return the fewest lists, and of these the first, for all that lists can reach, whatever is wanted."""
+        groups = min(taking.groups, MOST_LISTS)
         ways = (2**groups + 1) ** len(self.lists)
         if ways > MAX_USES:
             raise TooMany
@@ -136,7 +138,7 @@ class _Kinds:
                     if any(use > 0 and use >> group & 1 for use in uses)
                 )
             )
-            reached = self.everyone if include else 0
+            reached = self.everyone if include or taking.empty else 0
             for group in include:
                 reached &= reduce(or_, (self.on[name] for name in group))
             for name in exclude:

@@ -7,7 +7,13 @@ from typing import Literal, TypeAlias
 import msgspec
 
 ReasonKind: TypeAlias = Literal[
-    "unreached", "indistinguishable", "only-overlapping", "too-many-clauses", "too-large", "not-found"
+    "unreached",
+    "indistinguishable",
+    "only-overlapping",
+    "too-many-clauses",
+    "past-a-limit",
+    "too-large",
+    "not-found",
 ]
 
 
@@ -59,8 +65,9 @@ class Reason(msgspec.Struct, frozen=True):
     `indistinguishable`: some wanted people are on just the lists that some unwanted ones are on. Both are proved, and
     `witness` is somebody wanted whom they are about. `only-overlapping`: clauses mean it, but no disjoint ones, proved.
     `too-many-clauses`: it takes more than a plan may have, proved.
-    `too-large`: the filter depends on more than the planner looks at. `not-found`: a search ended without a plan. These
-    two do not prove that there is none. `message` is a sentence for people.
+    `past-a-limit`: the plan that was found takes more lists than the platform does. `too-large`: the filter depends on
+    more than the planner looks at. `not-found`: a search ended without a plan. These three do not prove that there is
+    none. `message` is a sentence for people.
     """
 
     kind: ReasonKind
@@ -84,7 +91,8 @@ class Plan(msgspec.Struct, frozen=True):
     """Pairwise disjoint clauses whose union is the audience: exactly, or `exact` is false and `reason` says why.
 
     Nobody at all is an exact plan of no clauses. `certificate` is None where no plan could be made. `fingerprint` is
-    the filter's. `superset` and `subset` are near it, from both sides, where they are known.
+    the filter's. `superset` and `subset` are near it, from both sides, where they are known. `profile` is the id of the
+    platform's profile, and `notes` say on which unknown figures of it the plan leans.
     """
 
     exact: bool
@@ -94,3 +102,5 @@ class Plan(msgspec.Struct, frozen=True):
     reason: Reason | None = None
     superset: Nearest | msgspec.UnsetType | None = msgspec.UNSET
     subset: Nearest | msgspec.UnsetType | None = msgspec.UNSET
+    profile: str = "include-exclude"
+    notes: tuple[str, ...] = ()

@@ -4,33 +4,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from segmentation_core.planning.cells import MAX_CELLS, Cells, OutOfWork, TooManyCells
-from segmentation_core.planning.clauses import Answer, clause_of, lists_of
+from segmentation_core.planning.clauses import PLAIN, Answer, Taking, clause_of, lists_of
 from segmentation_core.planning.conjunctions import shape_of_conditions
 from segmentation_core.planning.exhaustive import TooMany, best_plan
 from segmentation_core.planning.factors import factors_of
 from segmentation_core.planning.plan import Bound, Certificate, Nearest, Plan, Reason
-from segmentation_core.planning.several import NOT_FOUND, UNREACHED, Several, improved, nearest, of_cells, of_tree
+from segmentation_core.planning.profiles import INCLUDE_EXCLUDE
+from segmentation_core.planning.several import (
+    NOT_FOUND,
+    TOO_MANY,
+    UNREACHED,
+    Several,
+    improved,
+    nearest,
+    of_cells,
+    of_tree,
+)
 from segmentation_core.planning.trees import may_be_a_clause, tree_of
 
 if TYPE_CHECKING:
     from segmentation_core.catalog import Catalog
     from segmentation_core.filters import Filter
     from segmentation_core.planning.factors import Factors
+    from segmentation_core.planning.plan import Clause
+    from segmentation_core.planning.profiles import Profile
     from segmentation_core.regions import Region
 
 MAX_CLAUSES = 64
 """How many clauses a plan may have."""
 
+_MOST_GROUPS = 64
+"""How many include groups of a platform that takes any number are used."""
 
-def plan_audience(wanted: Filter, catalog: Catalog) -> Plan:
-    """Return a plan that reaches exactly the people `wanted` means.
+
+def plan_audience(wanted: Filter, catalog: Catalog, *, profile: Profile = INCLUDE_EXCLUDE) -> Plan:
+    """Return a plan that reaches exactly the people `wanted` means, as the platform of `profile` takes it.
 
     It has one clause where one can mean the filter, with the fewest lists that such a clause can have; of several such
-    clauses it is the first by include ids, then exclude ids. Any of several values of several multi dimensions takes
-    several clauses, and gets the fewest. All else is split into as few clauses as a search of bounded work finds.
-    The empty audience is a plan of no clauses. `certificate` has what is proved. Where no plan is found, `exact` is
-    false, `reason` says why, and a superset and a subset that plans can mean are offered.
+    clauses it is the first by include ids, then exclude ids. Else the filter is split into as few clauses as a search
+    of bounded work finds: over catalogues of a handful of lists the best of all plans. The empty audience is a plan of
+    no clauses. `certificate` has what is proved. Where no plan is found, `exact` is false, `reason` says why, and a
+    superset and a subset that plans can mean are offered. `notes` tell the figures of the profile that are not known.
 
     Raises TooComplex where the filter's region passes its bound, ValueError where `wanted` was read against another
     catalogue.
@@ -38,61 +55,96 @@ def plan_audience(wanted: Filter, catalog: Catalog) -> Plan:
     if wanted.catalog is not catalog:
         msg = "the filter was read against another catalogue"
         raise ValueError(msg)
+    if profile is INCLUDE_EXCLUDE:
+        return _plan(wanted, factors_of(catalog), PLAIN, MAX_CLAUSES)
+    groups = _MOST_GROUPS if profile.groups is None else min(profile.groups, _MOST_GROUPS)
+    taking = Taking(groups, empty=profile.empty_include_is_everyone.value is True)
+    most = min(profile.limit("clauses") or MAX_CLAUSES, MAX_CLAUSES)
+    plan = _plan(wanted, factors_of(catalog), taking, most)
+    past = _past_a_limit(plan.clauses, profile)
+    if past:
+        plan = Plan(exact=False, clauses=(), certificate=None, fingerprint=plan.fingerprint, reason=past)
+    return msgspec.structs.replace(plan, profile=profile.id, notes=profile.notes(plan.clauses))
+
+
+def _plan(wanted: Filter, factors: Factors, taking: Taking, most: int) -> Plan:
     if wanted.region.is_empty():
         return _exact(wanted, Several((), Bound(0, 0)))
-    factors = factors_of(catalog)
     shape = shape_of_conditions(wanted.expression, factors)
     if shape:
-        plain = lists_of(shape, factors)
+        plain = lists_of(shape, factors, taking)
         if isinstance(plain, Answer):
             return _exact(wanted, Several((plain.clause,), Bound(1, plain.at_least)))
     tree = tree_of(wanted.region, factors)
-    answer = clause_of(wanted.region, factors) if tree is None or may_be_a_clause(tree) else None
+    answer = clause_of(wanted.region, factors, taking) if tree is None or may_be_a_clause(tree) else None
     if isinstance(answer, Answer):
         return _exact(wanted, Several((answer.clause,), Bound(1, answer.at_least)))
-    known = _of_few_lists(wanted.region, factors)
+    known = _of_few_lists(wanted.region, factors, taking, most)
     if tree and known is None:
-        known = of_tree(tree, factors, MAX_CLAUSES)
+        known = of_tree(tree, factors, most, taking)
     if isinstance(known, Several):
-        return _exact(wanted, known if known.proved or tree is None else improved(known, tree, factors))
+        if tree and not known.proved and taking == PLAIN:
+            known = improved(known, tree, factors)
+        return _exact(wanted, known)
     if known and known.kind in ("too-many-clauses", "not-found"):
         return _inexact(wanted, known)
-    return _of_cells(wanted, known, answer, factors)
+    return _of_cells(wanted, known, answer, factors, taking, most)
 
 
-def _of_few_lists(region: Region, factors: Factors) -> Several | Reason | None:
+def _of_few_lists(region: Region, factors: Factors, taking: Taking, most: int) -> Several | Reason | None:
     """Return the best plan where the catalogue is so small that all are looked at; None where it is not."""
     try:
-        plans = best_plan(region, factors, groups=1)
+        plans = best_plan(region, factors, taking)
     except TooMany:
         return None
     if plans.best is None:
         return Reason("unreached", UNREACHED, plans.lost.witness()) if plans.lost else _OVERLAPPING
+    if len(plans.best) > most:
+        return Reason("too-many-clauses", TOO_MANY.format(len(plans.best), most))
     lists = sum(clause.segments for clause in plans.best)
     return Several(plans.best, Bound(len(plans.best), lists))
 
 
-def _of_cells(wanted: Filter, known: Reason | None, why: Reason | None, factors: Factors) -> Plan:
+def _of_cells(  # noqa: PLR0913, PLR0917  all that is known so far
+    wanted: Filter, known: Reason | None, why: Reason | None, factors: Factors, taking: Taking, most: int
+) -> Plan:
     """Plan what no one clause means; `why` says what lists are wanting for that, `known` is what is known besides."""
     try:
-        cells = Cells(wanted.region, factors)
+        cells = Cells(wanted.region, factors, empty=taking.empty)
     except TooManyCells:
         return _inexact(wanted, known or why or _TOO_LARGE)
     try:
-        several = of_cells(cells, MAX_CLAUSES)
+        several = of_cells(cells, most, taking)
     except OutOfWork:
         several = NOT_FOUND
     if isinstance(several, Several):
         return _exact(wanted, several)
     if several.kind == "not-found" and known:
         several = known
-    if why and several.kind != "only-overlapping":
+    if why and several.kind not in ("only-overlapping", "not-found"):
         several = Reason(several.kind, why.message, several.witness)
     try:
-        superset, subset = nearest(cells, MAX_CLAUSES)
+        superset, subset = nearest(cells, most, taking)
     except OutOfWork:
         superset = subset = None
     return _inexact(wanted, several, superset, subset)
+
+
+def _past_a_limit(clauses: tuple[Clause, ...], profile: Profile) -> Reason | None:
+    """Return which figure of a platform a plan does not keep to, None where it keeps to all."""
+    different = {name for clause in clauses for group in (*clause.include, clause.exclude) for name in group}
+    uses = [("lists", len(different), "The plan takes {} lists")]
+    for number, clause in enumerate(clauses, 1):
+        uses += [
+            ("lists_per_group", len(group), f"Ad set {number} has a group of {{}} lists") for group in clause.include
+        ]
+        uses.append(("include_lists", sum(map(len, clause.include)), f"Ad set {number} includes {{}} lists"))
+        uses.append(("exclude_lists", len(clause.exclude), f"Ad set {number} excludes {{}} lists"))
+    for name, used, said in uses:
+        limit = profile.limit(name)
+        if limit is not None and used > limit:
+            return Reason("past-a-limit", f"{said.format(used)}, more than the {limit} that {profile.name} takes.")
+    return None
 
 
 _OVERLAPPING = Reason(

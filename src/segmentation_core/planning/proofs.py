@@ -37,8 +37,24 @@ _MOST_KINDS = 12
 _REMEMBERED = 8_192
 
 
+def bound_in_groups(tree: Tree, groups: int, *, empty: bool) -> Bound:
+    """Return how many clauses, and then lists, every plan of a tree has that no one clause means.
+
+    A clause of so many include groups is a box less so many boxes: the product of matrices of rank 2, one for each.
+    `empty` tells whether a clause may include no list.
+    """
+    ranks = [rank(free) for free in without_links(tree)]
+    clauses = max(-(-max(ranks, default=1) // 2 ** min(groups, 60)), 2 if ranks and not _has_links(tree) else 1)
+    return Bound(clauses, 0 if empty else clauses)
+
+
+def _has_links(tree: Tree) -> bool:
+    conditions = leaves(tree)
+    return len({leaf.axis for leaf in conditions}) < len(conditions)
+
+
 def bound_of(tree: Tree, factors: Factors) -> Bound:
-    """Return how many clauses, and then lists, every plan of a tree has at the least.
+    """Return how many clauses of one include group, and then lists, every plan of a tree has at the least.
 
     Where lists link two conditions, all but one are held fast: what is left takes no more clauses than the whole.
     """

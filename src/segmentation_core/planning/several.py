@@ -10,10 +10,10 @@ import msgspec
 
 from segmentation_core.planning import bounds, splits
 from segmentation_core.planning.cells import Cells, TooManyCells
-from segmentation_core.planning.clauses import Answer, lists_of
+from segmentation_core.planning.clauses import PLAIN, Answer, Taking, lists_of
 from segmentation_core.planning.partitions import Partition, Piece
 from segmentation_core.planning.plan import Bound, Clause, Nearest, Reason
-from segmentation_core.planning.proofs import bound_of
+from segmentation_core.planning.proofs import bound_in_groups, bound_of
 from segmentation_core.planning.shapes import Shape
 from segmentation_core.planning.trees import region_of, shrunk
 from segmentation_core.regions import bits
@@ -55,28 +55,28 @@ class Several(msgspec.Struct, frozen=True):
         return len(self.clauses) == self.bound.clauses
 
 
-def of_tree(tree: Tree, factors: Factors, most: int) -> Several | Reason | None:
+def of_tree(tree: Tree, factors: Factors, most: int, taking: Taking = PLAIN) -> Several | Reason | None:
     """Return at most so many clauses that mean a tree; None where this way finds none."""
-    partition = Partition(tree, factors)
+    partition = Partition(tree, factors, taking.groups)
     if partition.parts == 1:
         (piece,) = next(partition.ways())
-        answer = lists_of(_piece_shape(piece, factors), factors)
+        answer = lists_of(_piece_shape(piece, factors), factors, taking)
         return answer if isinstance(answer, Reason) else Several((answer.clause,), Bound(1, answer.at_least))
-    bound = bound_of(tree, factors)
+    bound = bound_of(tree, factors) if taking == PLAIN else bound_in_groups(tree, taking.groups, empty=taking.empty)
     if bound.clauses > most:
-        return Reason("too-many-clauses", _TOO_MANY.format(bound.clauses, most))
+        return Reason("too-many-clauses", TOO_MANY.format(bound.clauses, most))
     if partition.parts > most:
         return Reason("not-found", _NOT_SO_FEW.format(partition.parts, bound.clauses, most))
     found: list[Several] = []
     for pieces in partition.ways():
-        answers = [lists_of(_piece_shape(piece, factors), factors) for piece in pieces]
+        answers = [lists_of(_piece_shape(piece, factors), factors, taking) for piece in pieces]
         clauses = [answer.clause for answer in answers if isinstance(answer, Answer)]
         if len(clauses) == len(pieces):
             found.append(Several(tuple(sorted(clauses, key=Clause.order)), bound, tuple(pieces)))
     return min(found, key=lambda several: several.size, default=None)
 
 
-_TOO_MANY = "This takes at least {} ad sets, more than the {} that a plan may have."
+TOO_MANY = "This takes at least {} ad sets, more than the {} that a plan may have."
 _NOT_SO_FEW = "The least that was found is {} ad sets, and at least {} it must be; a plan may have {}."
 
 
@@ -89,21 +89,30 @@ def _piece_shape(piece: Piece, factors: Factors) -> Shape:
         for axis, inside in sorted(piece.box.items(), reverse=True)
         if axis < 0
     }
-    hole = {axis: missed & box.get(axis, factors.all[axis].full) for axis, missed in sorted(piece.hole.items())}
-    return Shape(box, hole, direct)
+    holes = tuple(
+        {axis: missed & box.get(axis, factors.all[axis].full) for axis, missed in sorted(hole.items())}
+        for hole in piece.holes
+    )
+    return Shape(box, holes, direct)
 
 
-def of_cells(cells: Cells, most: int) -> Several | Reason:
-    """Return at most so many clauses that mean the audience, or why there are none. Raises OutOfWork."""
+def of_cells(cells: Cells, most: int, taking: Taking = PLAIN) -> Several | Reason:
+    """Return at most so many clauses that mean the audience, or why there are none. Raises OutOfWork.
+
+    The clauses are of one include group; that none reaches somebody is proved for these alone.
+    """
     wanted = cells.wanted
     lost = unreachable(wanted, cells)
     if lost:
-        return _nobody_reaches(lost & -lost, cells)
+        why = _nobody_reaches(lost & -lost, cells)
+        return NOT_FOUND if taking.groups > 1 and why.kind == "unreached" else why
     parts = splits.split(wanted, cells, most)
     if parts is None:
         return NOT_FOUND
+    if taking.groups > 1:
+        return Several(_clauses(parts, cells, taking), Bound(1, 1))
     better, bound = bounds.fewest(wanted, [part.cells for part in parts], min(2, len(parts)), cells)
-    return Several(_clauses(better or parts, cells), Bound(bound, bound))
+    return Several(_clauses(better or parts, cells, taking), Bound(bound, 0 if taking.empty else bound))
 
 
 def improved(known: Several, tree: Tree, factors: Factors) -> Several:
@@ -121,7 +130,10 @@ def improved(known: Several, tree: Tree, factors: Factors) -> Several:
         if cells.full.bit_length() > (_MOST_SHRUNK if some is small else _MOST_IMPROVED):
             break
         pieces = next(Partition(some, factors).ways()) if some is not tree else known.pieces
-        parts = [cells.of_states(piece.box) & ~(cells.of_states(piece.hole) if piece.hole else 0) for piece in pieces]
+        parts = [
+            reduce(lambda kept, hole: kept & ~cells.of_states(hole), piece.holes, cells.of_states(piece.box))
+            for piece in pieces
+        ]
         better, least = bounds.fewest(cells.wanted, parts, known.bound.clauses, cells)
         if better and some is tree:
             return Several(_clauses(better, cells), Bound(least, least))
@@ -166,21 +178,21 @@ def _nobody_reaches(cell: int, cells: Cells) -> Reason:
 UNREACHED = "No list reaches some wanted people without reaching others who are not wanted."
 
 
-def nearest(cells: Cells, most: int) -> tuple[Nearest | None, Nearest | None]:
+def nearest(cells: Cells, most: int, taking: Taking = PLAIN) -> tuple[Nearest | None, Nearest | None]:
     """Return a superset and a subset of the audience that plans mean exactly; None where none was found.
 
     Both are found greedily: they are near, and not proved nearest. Raises OutOfWork.
     """
-    return _superset(cells, most), _subset(cells, most)
+    return _superset(cells, most, taking), _subset(cells, most, taking)
 
 
-def _subset(cells: Cells, most: int) -> Nearest:
+def _subset(cells: Cells, most: int, taking: Taking) -> Nearest:
     cells.allow(_WORK)
     parts = splits.grown(cells.wanted, cells, most)
-    return _nearest(parts, cells.wanted & ~reduce(or_, (part.cells for part in parts), 0), cells)
+    return _nearest(parts, cells.wanted & ~reduce(or_, (part.cells for part in parts), 0), cells, taking)
 
 
-def _superset(cells: Cells, most: int) -> Nearest | None:
+def _superset(cells: Cells, most: int, taking: Taking) -> Nearest | None:
     """Add, for everybody no clause reaches, those of some list that reaches them who cannot be kept out: the fewest."""
     wider = cells.wanted
     while lost := unreachable(wider, cells):
@@ -195,15 +207,15 @@ def _superset(cells: Cells, most: int) -> Nearest | None:
         parts = [clause] if clause else None
     if parts is None:
         return None
-    return _nearest(parts, reduce(or_, (part.cells for part in parts)) & ~cells.wanted, cells)
+    return _nearest(parts, reduce(or_, (part.cells for part in parts)) & ~cells.wanted, cells, taking)
 
 
-def _nearest(parts: list[Part], off: int, cells: Cells) -> Nearest:
-    return Nearest(_clauses(parts, cells), off.bit_count(), cells.person(off & -off) if off else None)
+def _nearest(parts: list[Part], off: int, cells: Cells, taking: Taking) -> Nearest:
+    return Nearest(_clauses(parts, cells, taking), off.bit_count(), cells.person(off & -off) if off else None)
 
 
-def _clauses(parts: list[Part], cells: Cells) -> tuple[Clause, ...]:
-    answers = [lists_of(_shape(part, cells), cells.factors) for part in parts]
+def _clauses(parts: list[Part], cells: Cells, taking: Taking = PLAIN) -> tuple[Clause, ...]:
+    answers = [lists_of(_shape(part, cells), cells.factors, taking) for part in parts]
     clauses = [answer.clause for answer in answers if isinstance(answer, Answer)]
     assert len(clauses) == len(parts)  # noqa: S101  what is a clause of cells is one of lists: docs/planning.md
     return tuple(sorted(clauses, key=Clause.order))
@@ -226,4 +238,4 @@ def _shape(part: Part, cells: Cells) -> Shape:
         missed = cells.shadow(position, unwanted)
         if unwanted and missed != some:
             hole[axis.factor] = axis.states(missed)
-    return Shape(box, hole, dict(sorted(direct.items())))
+    return Shape(box, (hole,) if hole else (), dict(sorted(direct.items())))

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """Everyone in `box` but not in `hole`: the states of each factor named, by its position.
+    """Everyone in `box` but in none of the `holes`: the states of each factor named, by its position.
 
-    A factor that is not in `box` is not limited. `hole` is empty or names the factors in which it is smaller than the
-    box. `direct` gives the values of direct dimensions.
+    A factor that is not in `box` is not limited. A hole names the factors in which it is smaller than the box; one
+    include group makes one hole. `direct` gives the values of direct dimensions.
     """
 
     box: dict[int, int]
-    hole: dict[int, int]
+    holes: tuple[dict[int, int], ...]
     direct: dict[str, tuple[str, ...]]
 
 
@@ -44,11 +44,12 @@ def shape_of(region: Region, factors: Factors) -> Shape | None:
     box = factors.shadows(listed)
     hole = factors.box(box) - listed
     if hole.is_empty():
-        return Shape(box, {}, direct)
+        return Shape(box, (), direct)
     missed = factors.shadows(hole)
     if not factors.box(missed).is_subset(hole):
         return None
-    return Shape(box, {i: mask for i, mask in missed.items() if mask != box.get(i, factors.all[i].full)}, direct)
+    missed = {i: mask for i, mask in missed.items() if mask != box.get(i, factors.all[i].full)}
+    return Shape(box, (missed,), direct)
 
 
 def _aims(region: Region, factors: Factors) -> dict[str, Region]:
