@@ -36,6 +36,9 @@ MAX_LEVELS = 500
 MAX_TOLD = 1 << 14
 """How many sets of states a space remembers the names of."""
 
+_LOOKED_AHEAD = 12
+"""Over how many levels the best one to cut a region along is looked for."""
+
 LACKS, HAS = 0, 1
 """The two states of a level that is one value of a multi dimension."""
 
@@ -308,6 +311,43 @@ class Region:
             node = child
         return person
 
+    def count(self) -> int:
+        """Return how many people there could be in the region: combinations of all values, subsets of multi ones."""
+        everybody = [len(level.states) for level in self.space.levels]
+
+        def of_node(level: int, edges: list[tuple[int, tuple[int, int]]]) -> tuple[int, int]:
+            people = sum(
+                mask.bit_count() * below * prod(everybody[level + 1 : next_level])
+                for mask, (next_level, below) in edges
+            )
+            return level, people
+
+        deepest = len(everybody)
+        level, people = self.gathered(of_node, nobody=(deepest, 0), everyone=(deepest, 1))
+        return people * prod(everybody[:level])
+
+    def boxes(self) -> Iterator[dict[int, int]]:
+        """Yield disjoint boxes, states by level, that come to the region: few, and not always the fewest.
+
+        It is cut along the level after which the fewest ways through the diagram are left, again and again; past
+        12 levels along the first one that it asks about. Raises TooComplex past MAX_STEPS in one cut.
+        """
+        if self.is_empty():
+            return
+        if self.is_box():
+            yield self.shadows
+            return
+        cuts: list[list[Region]] = []
+        for level, groups in sorted(self.alike().items()):
+            cut = [self & Region.box(self.space, {level: mask}) for mask in groups]
+            parts = [part for part in cut if not part.is_empty()]
+            if len(parts) > 1:
+                cuts.append(parts)
+                if len(self.shadows) > _LOOKED_AHEAD:
+                    break
+        for part in min(cuts, key=lambda parts: (sum(map(_paths, parts)), len(parts))):
+            yield from part.boxes()
+
     def __len__(self) -> int:
         """Return the number of nodes of the diagram."""
         return len(_nodes(self._root))
@@ -473,6 +513,12 @@ def _short_minus(left: _Node, right: _Node) -> _Node | None:
 
 
 _SHORT_CUTS = {"and": _short_and, "or": _short_or, "minus": _short_minus}
+
+
+def _paths(region: Region) -> int:
+    """Return how many ways lead through a diagram to everyone: into so many boxes it surely falls."""
+    ways: int = region.gathered(lambda _, edges: sum(below for _, below in edges), nobody=0, everyone=1)
+    return ways
 
 
 def region_of(expression: Expression, catalog: Catalog) -> Region:

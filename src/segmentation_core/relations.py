@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import msgspec
+
 if TYPE_CHECKING:
     from segmentation_core.filters import Filter
 
-Relation: TypeAlias = Literal["same", "inside", "contains", "disjoint", "overlapping"]
+RelationKind: TypeAlias = Literal["same", "inside", "contains", "disjoint", "overlapping"]
+
+Somebody: TypeAlias = dict[str, str | tuple[str, ...]] | None
+"""Somebody, told by the dimensions that matter (of a multi one, values not told are not held); None for nobody."""
+
+
+class Relation(msgspec.Struct, frozen=True):
+    """How the people of one filter stand to those of another, with somebody to show it.
+
+    `only_one` is meant by the first filter alone, `only_other` by the second alone, `both` by both; None where there is
+    nobody such.
+    """
+
+    kind: RelationKind
+    only_one: Somebody
+    only_other: Somebody
+    both: Somebody
 
 
 def relation(one: Filter, other: Filter) -> Relation:
@@ -19,9 +37,13 @@ def relation(one: Filter, other: Filter) -> Relation:
     """
     left, right = one.region, other.region
     if left == right:
-        return "same"
-    if left.is_subset(right):
-        return "inside"
-    if right.is_subset(left):
-        return "contains"
-    return "disjoint" if left.is_disjoint(right) else "overlapping"
+        return Relation("same", None, None, left.witness())
+    only_one, only_other, both = (left - right).witness(), (right - left).witness(), (left & right).witness()
+    kind: RelationKind = "overlapping"
+    if only_one is None:
+        kind = "inside"
+    elif only_other is None:
+        kind = "contains"
+    elif both is None:
+        kind = "disjoint"
+    return Relation(kind, only_one, only_other, both)

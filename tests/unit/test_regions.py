@@ -399,7 +399,7 @@ def test_two_filters_of_500_levels_in_all_can_be_compared_and_no_more() -> None:
     names = sorted(value.id for value in catalog.dimensions[0].values)
     one = parse_filter({"m": names[0:500:2]}, catalog)
     other = parse_filter({"m": names[1:500:2]}, catalog)
-    assert relation(one, other) == "overlapping"
+    assert relation(one, other).kind == "overlapping"
     larger = parse_filter({"m": names[1:500:2] + names[500:]}, catalog)
     with pytest.raises(TooComplex, match="asks about more than 500 categories and values"):
         relation(one, larger)
@@ -421,3 +421,31 @@ def test_conditions_on_distinct_dimensions_have_the_diagram_that_any_wording_has
     one_by_one = parse_filter({"and": [{"and": [part]} for part in parts]}, catalog).region
     assert at_once.fingerprint == one_by_one.fingerprint
     assert len(at_once) == len(one_by_one)
+
+
+@given(st.data())
+def test_boxes_are_disjoint_and_come_to_the_region_and_people_are_counted(data: st.DataObject) -> None:
+    catalog = data.draw(catalogs())
+    wanted = data.draw(filters(catalog))
+    whole = Region.everyone(catalog.space) - Region.everyone(catalog.space)
+    boxes = [*wanted.region.boxes()]
+    for masks in boxes:
+        box = Region.box(catalog.space, masks)
+        assert box.is_disjoint(whole)
+        assert not box.is_empty()
+        whole |= box
+    assert whole == wanted.region
+    assert wanted.region.count() == audience(wanted).bit_count()
+
+
+def test_boxes_are_cut_along_the_level_that_leaves_least() -> None:
+    dimensions = [{"id": name, "kind": "single", "values": [{"id": "0"}, {"id": "1"}]} for name in "abc"]
+    catalog = Catalog.from_json(json.dumps({"name": "x", "version": "1", "dimensions": dimensions}))
+    wanted = parse_filter({"or": [{"a": ["0"], "c": ["0"]}, {"b": ["0"], "c": ["1"]}]}, catalog)
+    assert len([*wanted.region.boxes()]) == 2
+
+
+def test_a_region_of_many_levels_falls_into_boxes_along_its_first() -> None:
+    region = parse_filter({"m": [f"v{i}" for i in range(20)]}, wide(20)).region
+    assert len([*region.boxes()]) == 20
+    assert region.count() == 2**20 - 1
