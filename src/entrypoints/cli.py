@@ -21,7 +21,7 @@ from segmentation_core.catalog import Catalog
 from segmentation_core.documents import parse_json
 from segmentation_core.errors import InputError, Problem, SegmentationError
 from segmentation_core.filters import parse_filter
-from segmentation_core.planning import plan_audience
+from segmentation_core.planning import explain, plan_audience
 from segmentation_core.planning.profiles import INCLUDE_EXCLUDE, Profile
 from segmentation_core.planning.text import plan_text
 
@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ID|FILE.json",
         help=f"what the platform takes: {', '.join(shipped())}, or a file (default: %(default)s)",
     )
+    plan.add_argument("--explain", action="store_true", help="say of each list why it is there")
 
     size = _command(commands, "size", _size, "how many people a filter means")
     _add_questions(size)
@@ -149,7 +150,8 @@ def _plan(options: argparse.Namespace) -> int:
 
     def answer(wanted: Filter) -> tuple[object, str]:
         plan = plan_audience(wanted, catalog, profile=profile)
-        return plan, plan_text(plan)
+        whys = explain(plan.clauses, catalog) if options.explain else ()
+        return ({"plan": plan, "explanation": whys} if options.explain else plan), plan_text(plan, whys)
 
     return _answer_each(options, catalog, answer)
 

@@ -14,15 +14,31 @@ from segmentation_core.errors import (
     PersonError,
     PlanMismatch,
     Problem,
+    ProfileError,
     SegmentationError,
     TooComplex,
 )
 from segmentation_core.filters import Filter, parse_choices, parse_filter
-from segmentation_core.planning import Bound, Certificate, Clause, Nearest, Plan, Reason, plan_audience
-from segmentation_core.relations import relation
+from segmentation_core.planning import (
+    INCLUDE_EXCLUDE,
+    Bound,
+    Certificate,
+    Clause,
+    Nearest,
+    Plan,
+    Profile,
+    Reason,
+    Why,
+    explain,
+    plan_audience,
+    plan_html,
+    plan_text,
+)
+from segmentation_core.relations import Relation, relation
 from segmentation_core.version import __version__
 
 __all__ = [
+    "INCLUDE_EXCLUDE",
     "Bound",
     "Catalog",
     "CatalogError",
@@ -39,17 +55,24 @@ __all__ = [
     "Plan",
     "PlanMismatch",
     "Problem",
+    "Profile",
+    "ProfileError",
     "Reason",
+    "Relation",
     "Segment",
     "SegmentationError",
     "TooComplex",
     "Trace",
     "Value",
     "Weight",
+    "Why",
     "__version__",
+    "explain",
     "parse_choices",
     "parse_filter",
     "parse_json",
     "plan_audience",
+    "plan_html",
+    "plan_text",
     "relation",
 ]

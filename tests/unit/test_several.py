@@ -24,6 +24,7 @@ from tests.unit.brute import (
     smallest,
     union,
 )
+from tests.unit.heart import heart
 
 Document = dict[str, Any]
 
@@ -37,6 +38,7 @@ def reach(clauses: tuple[Clause, ...], catalog: Catalog) -> int:
     return union(reached(clause, catalog) for clause in clauses)
 
 
+@heart
 @given(st.data())
 def test_plans_are_exact_and_the_best_there_are_and_every_proved_reason_stands_before_brute_force(
     data: st.DataObject,
@@ -75,6 +77,7 @@ def assert_near(plan: Plan, people: int, catalog: Catalog) -> None:
         assert not people & ~reach(superset.clauses, catalog)
 
 
+@heart
 @given(st.data())
 def test_with_more_lists_plans_are_exact_and_no_bound_is_above_the_best(data: st.DataObject) -> None:
     catalog = data.draw(catalogs(max_segments=10, max_people=32))

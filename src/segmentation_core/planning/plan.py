@@ -104,3 +104,9 @@ class Plan(msgspec.Struct, frozen=True):
     subset: Nearest | msgspec.UnsetType | None = msgspec.UNSET
     profile: str = "include-exclude"
     notes: tuple[str, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """Show the plan in a notebook."""
+        from segmentation_core.planning.text import plan_html  # noqa: PLC0415  words need the types above
+
+        return plan_html(self)
