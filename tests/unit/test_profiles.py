@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -45,6 +47,13 @@ def test_every_figure_that_is_shipped_has_a_source_and_a_date(name: str) -> None
         told = getattr(found, figure_name)
         assert told.source
         assert dt.date.fromisoformat(told.date) <= dt.date.today()  # noqa: DTZ011  a day is near enough
+
+
+def test_the_example_of_the_documents_is_a_profile() -> None:
+    text = (Path(__file__).parents[2] / "docs/profiles.md").read_text("utf-8")
+    (example,) = re.findall(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert Profile.from_json(example).unknown() == ("exclude_lists", "clauses", "lists")
+    assert all(f"`{name}`" in text for name in (*FIGURES, *shipped()))
 
 
 def test_the_default_is_shipped_as_it_stands_in_the_core() -> None:
