@@ -88,3 +88,20 @@ def _sized(plan: Plan, *clauses: Clause) -> Plan:
     lists = sum(clause.segments for clause in clauses)
     certificate = Certificate(len(clauses), lists, Bound(len(clauses), lists))
     return msgspec.structs.replace(plan, clauses=clauses, certificate=certificate)
+
+
+def test_a_thousand_dashboard_filters_are_all_proved_fewest_in_clauses_and_in_lists() -> None:
+    for document in sample("dashboards", 1000):
+        plan = plan_audience(parse_filter(document, CATALOG), CATALOG)
+        assert plan.certificate, document
+        assert plan.certificate.fewest, document
+
+
+@pytest.mark.parametrize(("shape", "least"), [("random trees", 90), ("ORs of ANDs", 59), ("ANDs of ORs", 69)])
+def test_of_most_filters_of_the_full_language_the_number_of_clauses_is_settled(shape: str, least: int) -> None:
+    settled = 0
+    for document in sample(shape, 100):
+        plan = plan_audience(parse_filter(document, CATALOG), CATALOG)
+        fewest = plan.certificate and plan.certificate.lower_bound.clauses == len(plan.clauses)
+        settled += bool(fewest or (plan.reason and plan.reason.kind == "too-many-clauses"))
+    assert settled >= least

@@ -18,7 +18,7 @@ from segmentation_core.planning.partitions import Partition
 from segmentation_core.planning.proofs import bound_of, rank, without_links
 from segmentation_core.planning.trees import Branch, Leaf, Tree, leaves, opposite, tree_of
 from segmentation_core.testing import catalogs, filter_documents
-from tests.unit.brute import audience, those
+from tests.unit.brute import audience, cheapest, smallest, those
 
 if TYPE_CHECKING:
     from segmentation_core.testing import FullPerson
@@ -241,3 +241,32 @@ def test_an_and_of_ors_takes_a_clause_for_each_choice_of_the_others(conditions: 
     plan = plan_audience(parse_filter({"and": ors}, catalog), catalog)
     assert plan.certificate
     assert plan.certificate.clauses == plan.certificate.lower_bound.clauses == least
+
+
+FOUR: Catalog = Catalog.from_json(
+    json.dumps(
+        {
+            "name": "four",
+            "version": "1",
+            "dimensions": [{"id": name, "kind": "single", "values": [{"id": "0"}, {"id": "1"}]} for name in "abcd"],
+            "segments": [{"id": f"{name}{{{name}}}", "for_each": [name]} for name in "abcd"],
+        }
+    )
+)
+"""One list more than is looked at whole."""
+
+
+@given(tree_documents("abcd"))
+def test_plans_of_trees_have_as_few_clauses_as_can_be_and_no_bound_on_lists_is_above_the_best(
+    document: Document,
+) -> None:
+    document = json.loads(json.dumps(document).replace('["0", "2"]', '["1"]'))
+    wanted = parse_filter(document, FOUR)
+    certificate = plan_audience(wanted, FOUR).certificate
+    people = audience(wanted)
+    best = smallest(people, cheapest(people, FOUR))
+    assert certificate
+    assert best
+    event(f"made {certificate.clauses, certificate.segments}, best {best}, bound {certificate.lower_bound}")
+    assert (certificate.lower_bound.clauses, certificate.lower_bound.segments) <= best
+    assert best[0] == certificate.clauses == certificate.lower_bound.clauses
