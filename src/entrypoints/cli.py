@@ -19,7 +19,7 @@ from adapters.profiles import load, shipped
 from segmentation_core import __version__
 from segmentation_core.catalog import Catalog
 from segmentation_core.documents import parse_json
-from segmentation_core.errors import InputError, Problem, SegmentationError
+from segmentation_core.errors import InputError, Problem, SegmentationError, one_of
 from segmentation_core.filters import parse_filter
 from segmentation_core.planning import explain, plan_audience
 from segmentation_core.planning.profiles import INCLUDE_EXCLUDE, Profile
@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_questions(plan)
     plan.add_argument(
         "--profile",
+        type=_profile_name,
         default=INCLUDE_EXCLUDE.id,
         metavar="ID|FILE.json",
         help=f"what the platform takes: {', '.join(shipped())}, or a file (default: %(default)s)",
@@ -120,6 +121,13 @@ def _add_questions(command: argparse.ArgumentParser) -> None:
     asked.add_argument("--filter", metavar="JSON", help="one filter")
     asked.add_argument("--filters", type=Path, metavar="FILE.jsonl", help="one filter a line; - reads stdin")
     command.add_argument("--json", action="store_true", help="one JSON document a line on stdout")
+
+
+def _profile_name(text: str) -> str:
+    if not text.endswith(".json") and text not in shipped():
+        msg = f"there is no profile {text!r}; expected a file, or {one_of(text, shipped())}"
+        raise argparse.ArgumentTypeError(msg)
+    return text
 
 
 def _port(text: str) -> int:
@@ -237,7 +245,7 @@ def _catalog(path: Path) -> Catalog:
 
 def _profile(asked: str) -> Profile:
     if not asked.endswith(".json"):
-        return INCLUDE_EXCLUDE if asked == INCLUDE_EXCLUDE.id else load(asked)
+        return load(asked)
     try:
         return Profile.from_json(_bytes_of(Path(asked)))
     except _UnreadableFile:

@@ -42,7 +42,41 @@ def test_plan_as_json_is_the_documented_document() -> None:
         "clauses": [{"include": [["age_20-30"]], "exclude": [], "direct": {}}],
         "certificate": {"clauses": 1, "segments": 1, "lower_bound": {"clauses": 1, "segments": 1}},
         "reason": None,
+        "profile": "include-exclude",
+        "notes": [],
     }
+
+
+def test_a_plan_for_a_platform_and_for_a_file_of_ones_own(tmp_path: Path) -> None:
+    ran = run("plan", "--catalog", CATALOG, "--filter", YOUNG, "--profile", "tiktok", "--json")
+    (plan,) = documents(ran)
+    assert plan["profile"] == "tiktok"
+    assert "TikTok takes ad sets of 1000 people or more." in plan["notes"]
+    own = tmp_path / "own.json"
+    figure = {"value": None, "source": "x", "date": "2026-11-24"}
+    names = ["include_groups", "lists_per_group", "include_lists", "exclude_lists", "clauses", "lists", "minimum_size"]
+    facts = ["shared_lists", "empty_include_is_everyone", "united_with"]
+    document = {"id": "own", "name": "Own", "version": "1"} | dict.fromkeys([*names, *facts], figure)
+    own.write_text(json.dumps(document), "utf-8")
+    ran = run("plan", "--catalog", CATALOG, "--filter", YOUNG, "--profile", str(own))
+    assert "Own: how many people an ad set must reach is not known." in ran.stdout
+    own.write_text(json.dumps(document | {"lists": {**figure, "value": 0}}), "utf-8")
+    ran = run("plan", "--catalog", CATALOG, "--filter", YOUNG, "--profile", str(own))
+    assert ran.returncode == 1
+    assert f"{own}: profile: $.lists.value: is too little" in ran.stderr
+    ran = run("plan", "--catalog", CATALOG, "--filter", YOUNG, "--profile", str(tmp_path / "none.json"))
+    assert ran.returncode == 1
+    assert "cannot be read" in ran.stderr
+
+
+def test_a_plan_explained() -> None:
+    ran = run("plan", "--catalog", CATALOG, "--filter", YOUNG, "--explain")
+    assert "  include  age_20-30  (included, because age 20-30 is wanted)" in ran.stdout
+    (told,) = documents(run("plan", "--catalog", CATALOG, "--filter", YOUNG, "--explain", "--json"))
+    assert told["plan"]["exact"] is True
+    assert told["explanation"] == [
+        {"clause": 1, "segment": "age_20-30", "use": "include", "why": "included, because age 20-30 is wanted"}
+    ]
 
 
 def test_an_inexact_plan_is_an_answer(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_nobody_and_no_exact_plan_are_told() -> None:
 
 
 def test_what_is_near_is_told_with_somebody_it_gets_wrong() -> None:
-    witness = {"age": "old", "likes": ("art", "tea"), "owns": ()}
+    witness: dict[str, str | tuple[str, ...]] = {"age": "old", "likes": ("art", "tea"), "owns": ()}
     clauses = (Clause((("a",),), (), {}),)
     plan = Plan(
         exact=False,

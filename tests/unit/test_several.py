@@ -195,7 +195,7 @@ def test_a_filter_that_tells_too_many_combinations_apart_is_told_so(monkeypatch:
 def test_where_even_telling_whom_no_clause_reaches_is_too_much_work_nothing_is_claimed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(several, "_WORK", 0)
+    monkeypatch.setattr(several, "WORK", 0)
     monkeypatch.setattr(exhaustive, "MOST_LISTS", 0)
     segments = [{"id": "x", "where": {"a": "1", "b": "1"}}]
     dimensions = [{"id": name, "kind": "single", "values": [{"id": "1"}, {"id": "2"}]} for name in "ab"]

@@ -112,7 +112,7 @@ def test_parts_are_as_many_as_said_disjoint_and_the_whole(document: Document, gr
         tree = tree_of(wanted.region, factors)
         assert tree
         partition = Partition(tree, factors, groups)
-        for pieces in partition.ways():
+        for pieces in map(tuple, partition.ways()):
             assert len(pieces) == partition.parts
             assert all(len(piece.holes) <= groups for piece in pieces)
             regions = [

@@ -57,10 +57,9 @@ class Partition:
         self._top = _Node(tree, _Setting(factors, groups))
         self.parts = self._top.clauses.parts
 
-    def ways(self) -> Iterator[list[Piece]]:
+    def ways(self) -> Iterator[Iterator[Piece]]:
         """Yield the cuts into so few parts: one at least, for each choice of what stays whole at the top."""
-        for cut in self._top.ways():
-            yield [*cut]
+        yield from self._top.ways()
 
 
 class _Setting(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from segmentation_core.planning.clauses import PLAIN, Answer, Taking, clause_of,
 from segmentation_core.planning.conjunctions import shape_of_conditions
 from segmentation_core.planning.exhaustive import TooMany, best_plan
 from segmentation_core.planning.factors import factors_of
+from segmentation_core.planning.nearest import nearest_of_cells, nearest_of_tree
 from segmentation_core.planning.plan import Bound, Certificate, Nearest, Plan, Reason
 from segmentation_core.planning.profiles import INCLUDE_EXCLUDE
 from segmentation_core.planning.several import (
@@ -19,7 +20,6 @@ from segmentation_core.planning.several import (
     UNREACHED,
     Several,
     improved,
-    nearest,
     of_cells,
     of_tree,
 )
@@ -55,7 +55,7 @@ def plan_audience(wanted: Filter, catalog: Catalog, *, profile: Profile = INCLUD
     if wanted.catalog is not catalog:
         msg = "the filter was read against another catalogue"
         raise ValueError(msg)
-    if profile is INCLUDE_EXCLUDE:
+    if profile is INCLUDE_EXCLUDE or profile == INCLUDE_EXCLUDE:
         return _plan(wanted, factors_of(catalog), PLAIN, MAX_CLAUSES)
     groups = _MOST_GROUPS if profile.groups is None else min(profile.groups, _MOST_GROUPS)
     taking = Taking(groups, empty=profile.empty_include_is_everyone.value is True)
@@ -86,8 +86,8 @@ def _plan(wanted: Filter, factors: Factors, taking: Taking, most: int) -> Plan:
         if tree and not known.proved and taking == PLAIN:
             known = improved(known, tree, factors)
         return _exact(wanted, known)
-    if known and known.kind in ("too-many-clauses", "not-found"):
-        return _inexact(wanted, known)
+    if tree and known and known.kind in ("too-many-clauses", "not-found"):
+        return _inexact(wanted, known, *nearest_of_tree(tree, factors, most, taking))
     return _of_cells(wanted, known, answer, factors, taking, most)
 
 
@@ -124,7 +124,7 @@ def _of_cells(  # noqa: PLR0913, PLR0917  all that is known so far
     if why and several.kind not in ("only-overlapping", "not-found"):
         several = Reason(several.kind, why.message, several.witness)
     try:
-        superset, subset = nearest(cells, most, taking)
+        superset, subset = nearest_of_cells(cells, most, taking)
     except OutOfWork:
         superset = subset = None
     return _inexact(wanted, several, superset, subset)

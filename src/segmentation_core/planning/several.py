@@ -1,9 +1,8 @@
-"""Plans of several clauses, and what is nearest where none is exact."""
+"""Plans of several clauses, and why there are none."""
 
 from __future__ import annotations
 
 from functools import reduce
-from operator import or_
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,7 +11,7 @@ from segmentation_core.planning import bounds, splits
 from segmentation_core.planning.cells import Cells, TooManyCells
 from segmentation_core.planning.clauses import PLAIN, Answer, Taking, lists_of
 from segmentation_core.planning.partitions import Partition, Piece
-from segmentation_core.planning.plan import Bound, Clause, Nearest, Reason
+from segmentation_core.planning.plan import Bound, Clause, Reason
 from segmentation_core.planning.proofs import bound_in_groups, bound_of
 from segmentation_core.planning.shapes import Shape
 from segmentation_core.planning.trees import region_of, shrunk
@@ -29,7 +28,7 @@ _MOST_SHRUNK = 1 << 12
 _MOST_IMPROVED = 1 << 9
 """Up to how many cells a tree is looked at cell by cell."""
 
-_WORK = 60_000
+WORK = 60_000
 """How many steps telling whom no clause reaches, and what is nearest, may take each."""
 
 
@@ -60,7 +59,7 @@ def of_tree(tree: Tree, factors: Factors, most: int, taking: Taking = PLAIN) -> 
     partition = Partition(tree, factors, taking.groups)
     if partition.parts == 1:
         (piece,) = next(partition.ways())
-        answer = lists_of(_piece_shape(piece, factors), factors, taking)
+        answer = lists_of(shape_of_piece(piece, factors), factors, taking)
         return answer if isinstance(answer, Reason) else Several((answer.clause,), Bound(1, answer.at_least))
     bound = bound_of(tree, factors) if taking == PLAIN else bound_in_groups(tree, taking.groups, empty=taking.empty)
     if bound.clauses > most:
@@ -68,11 +67,11 @@ def of_tree(tree: Tree, factors: Factors, most: int, taking: Taking = PLAIN) -> 
     if partition.parts > most:
         return Reason("not-found", _NOT_SO_FEW.format(partition.parts, bound.clauses, most))
     found: list[Several] = []
-    for pieces in partition.ways():
-        answers = [lists_of(_piece_shape(piece, factors), factors, taking) for piece in pieces]
+    for pieces in map(tuple, partition.ways()):
+        answers = [lists_of(shape_of_piece(piece, factors), factors, taking) for piece in pieces]
         clauses = [answer.clause for answer in answers if isinstance(answer, Answer)]
         if len(clauses) == len(pieces):
-            found.append(Several(tuple(sorted(clauses, key=Clause.order)), bound, tuple(pieces)))
+            found.append(Several(tuple(sorted(clauses, key=Clause.order)), bound, pieces))
     return min(found, key=lambda several: several.size, default=None)
 
 
@@ -80,7 +79,7 @@ TOO_MANY = "This takes at least {} ad sets, more than the {} that a plan may hav
 _NOT_SO_FEW = "The least that was found is {} ad sets, and at least {} it must be; a plan may have {}."
 
 
-def _piece_shape(piece: Piece, factors: Factors) -> Shape:
+def shape_of_piece(piece: Piece, factors: Factors) -> Shape:
     """Return what a part of a tree is on each factor and direct dimension."""
     levels = factors.space.levels
     box = {axis: inside for axis, inside in sorted(piece.box.items()) if axis >= 0}
@@ -110,9 +109,9 @@ def of_cells(cells: Cells, most: int, taking: Taking = PLAIN) -> Several | Reaso
     if parts is None:
         return NOT_FOUND
     if taking.groups > 1:
-        return Several(_clauses(parts, cells, taking), Bound(1, 1))
+        return Several(clauses_of(parts, cells, taking), Bound(1, 1))
     better, bound = bounds.fewest(wanted, [part.cells for part in parts], min(2, len(parts)), cells)
-    return Several(_clauses(better or parts, cells, taking), Bound(bound, 0 if taking.empty else bound))
+    return Several(clauses_of(better or parts, cells, taking), Bound(bound, 0 if taking.empty else bound))
 
 
 def improved(known: Several, tree: Tree, factors: Factors) -> Several:
@@ -129,14 +128,14 @@ def improved(known: Several, tree: Tree, factors: Factors) -> Several:
             break
         if cells.full.bit_length() > (_MOST_SHRUNK if some is small else _MOST_IMPROVED):
             break
-        pieces = next(Partition(some, factors).ways()) if some is not tree else known.pieces
+        pieces = tuple(next(Partition(some, factors).ways())) if some is not tree else known.pieces
         parts = [
             reduce(lambda kept, hole: kept & ~cells.of_states(hole), piece.holes, cells.of_states(piece.box))
             for piece in pieces
         ]
         better, least = bounds.fewest(cells.wanted, parts, known.bound.clauses, cells)
         if better and some is tree:
-            return Several(_clauses(better, cells), Bound(least, least))
+            return Several(clauses_of(better, cells), Bound(least, least))
         if least > known.bound.clauses:
             known = Several(known.clauses, Bound(least, least), known.pieces)
         if known.proved:
@@ -154,7 +153,7 @@ def unreachable(wanted: int, cells: Cells) -> int:
     """Return the wanted cells that no clause reaches without reaching somebody unwanted."""
     if cells.reached_by_others and all(axis.lists is None and axis.allowed is None for axis in cells.axes):
         return 0  # whatever lists can leave out on every axis makes each cell a clause of its own
-    cells.allow(_WORK)
+    cells.allow(WORK)
     lost, rest = 0, wanted
     while rest:
         cell = rest & -rest
@@ -178,43 +177,8 @@ def _nobody_reaches(cell: int, cells: Cells) -> Reason:
 UNREACHED = "No list reaches some wanted people without reaching others who are not wanted."
 
 
-def nearest(cells: Cells, most: int, taking: Taking = PLAIN) -> tuple[Nearest | None, Nearest | None]:
-    """Return a superset and a subset of the audience that plans mean exactly; None where none was found.
-
-    Both are found greedily: they are near, and not proved nearest. Raises OutOfWork.
-    """
-    return _superset(cells, most, taking), _subset(cells, most, taking)
-
-
-def _subset(cells: Cells, most: int, taking: Taking) -> Nearest:
-    cells.allow(_WORK)
-    parts = splits.grown(cells.wanted, cells, most)
-    return _nearest(parts, cells.wanted & ~reduce(or_, (part.cells for part in parts), 0), cells, taking)
-
-
-def _superset(cells: Cells, most: int, taking: Taking) -> Nearest | None:
-    """Add, for everybody no clause reaches, those of some list that reaches them who cannot be kept out: the fewest."""
-    wider = cells.wanted
-    while lost := unreachable(wider, cells):
-        ways = [some & ~wider for some in cells.lists_round(lost & -lost)]
-        if not ways:
-            return None
-        wider |= min(ways, key=lambda some: (some.bit_count(), some))
-    parts = splits.split(wider, cells, most)
-    if parts is None:
-        box = cells.around(wider, cells.full)
-        clause = cells.clause(box.cells) if box else None
-        parts = [clause] if clause else None
-    if parts is None:
-        return None
-    return _nearest(parts, reduce(or_, (part.cells for part in parts)) & ~cells.wanted, cells, taking)
-
-
-def _nearest(parts: list[Part], off: int, cells: Cells, taking: Taking) -> Nearest:
-    return Nearest(_clauses(parts, cells, taking), off.bit_count(), cells.person(off & -off) if off else None)
-
-
-def _clauses(parts: list[Part], cells: Cells, taking: Taking = PLAIN) -> tuple[Clause, ...]:
+def clauses_of(parts: list[Part], cells: Cells, taking: Taking = PLAIN) -> tuple[Clause, ...]:
+    """Return the clauses that parts of a grid are, in the order of plans."""
     answers = [lists_of(_shape(part, cells), cells.factors, taking) for part in parts]
     clauses = [answer.clause for answer in answers if isinstance(answer, Answer)]
     assert len(clauses) == len(parts)  # noqa: S101  what is a clause of cells is one of lists: docs/planning.md

@@ -1,0 +1,106 @@
+"""What is nearest where a platform takes too few ad sets, against everybody."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from segmentation_core import Catalog, Nearest, parse_filter, plan_audience
+from tests.unit.brute import audience, reached, union
+from tests.unit.test_profiles import profile
+from tests.unit.test_trees import LINKED, tree_documents
+
+if TYPE_CHECKING:
+    from segmentation_core.testing import FullPerson
+
+Document = dict[str, Any]
+
+ONE = profile(clauses=1)
+VALUES = [{"id": "0"}, {"id": "1"}]
+DIMENSIONS: list[Document] = [
+    {"id": name, "kind": "single", "values": VALUES} | ({"activation": "direct"} if name == "f" else {})
+    for name in "abcdef"
+]
+FAMILIES: list[Document] = [{"id": f"{name}{{{name}}}", "for_each": [name]} for name in "abcde"]
+
+
+def catalog_of(segments: list[Document]) -> Catalog:
+    document = {"name": "near", "version": "1", "dimensions": DIMENSIONS, "segments": segments}
+    return Catalog.from_json(json.dumps(document))
+
+
+CATALOG = catalog_of(FAMILIES)
+PARTLY = catalog_of([*FAMILIES[:-1], {"id": "e0", "where": {"e": "0"}}])
+"""Whoever is e 1 is on no list that says so."""
+
+
+@given(tree_documents(), st.sampled_from([CATALOG, PARTLY]))
+def test_what_is_near_a_tree_is_on_its_side_and_as_far_off_as_said(document: Document, catalog: Catalog) -> None:
+    document = json.loads(json.dumps(document).replace('["0", "2"]', '["1"]'))
+    wanted = parse_filter(document, catalog)
+    plan, people = plan_audience(wanted, catalog, profile=ONE), audience(wanted)
+    for nearest, wider in ((plan.superset, True), (plan.subset, False)):
+        if not isinstance(nearest, Nearest):
+            continue
+        event(f"{len(nearest.clauses)} clauses, {nearest.cells} off")
+        found = union(reached(clause, catalog) for clause in nearest.clauses)
+        off = found & ~people if wider else people & ~found
+        assert not (people & ~found if wider else found & ~people)
+        assert len(nearest.clauses) <= 1
+        assert (nearest.cells > 0) == (off > 0) == (nearest.witness is not None)
+        if nearest.witness is not None:
+            assert wanted.matches(_somebody(nearest.witness)) != wider
+
+
+def _somebody(told: dict[str, str | tuple[str, ...]]) -> FullPerson:
+    return dict.fromkeys("abcdef", "0") | told
+
+
+def test_of_pairs_the_largest_are_reached_and_one_condition_of_each_is_the_superset() -> None:
+    pairs = {"or": [{"a": ["0"], "b": ["0"]}, {"c": ["0"], "d": ["0"]}]}
+    plan = plan_audience(parse_filter(pairs, CATALOG), CATALOG, profile=ONE)
+    assert plan.reason
+    assert plan.reason.kind == "too-many-clauses"
+    assert isinstance(plan.superset, Nearest)
+    assert isinstance(plan.subset, Nearest)
+    assert plan.superset.clauses[0].include == (("a0", "c0"),)
+    assert plan.superset.cells == 12 - 7
+    assert plan.subset.cells == 3
+    assert len(plan.subset.clauses) == 1
+
+
+def test_conditions_that_all_hold_are_kept_whatever_else_is_left_out() -> None:
+    wanted = {
+        "and": [{"a": ["0"]}, {"or": [{"f": ["0"]}, {"b": ["0"]}]}, {"or": [{"c": ["0"]}, {"d": ["0"], "e": ["0"]}]}]
+    }
+    plan = plan_audience(parse_filter(wanted, CATALOG), CATALOG, profile=ONE)
+    assert isinstance(plan.superset, Nearest)
+    (clause,) = plan.superset.clauses
+    assert not clause.direct
+    assert reached(clause, CATALOG) | audience(parse_filter(wanted, CATALOG)) == reached(clause, CATALOG)
+
+
+def test_within_an_and_of_ors_an_or_is_kept() -> None:
+    ors = {"and": [{"or": [{"b": ["0"]}, {"c": ["0"]}]}, {"or": [{"d": ["0"]}, {"e": ["0"]}]}]}
+    plan = plan_audience(parse_filter({"or": [{"a": ["0"]}, ors]}, CATALOG), CATALOG, profile=ONE)
+    assert isinstance(plan.superset, Nearest)
+    assert plan.superset.clauses[0].include == (("a0", "b0", "c0"),)
+
+
+def test_what_the_platform_itself_targets_is_in_no_superset_beside_others() -> None:
+    wanted = {
+        "or": [{"a": ["0"], "b": ["0"]}, {"f": ["0"]}, {"and": [{"or": [{"f": ["1"]}, {"c": ["0"]}]}, {"d": ["0"]}]}]
+    }
+    plan = plan_audience(parse_filter({"or": [{"a": ["0"], "b": ["0"]}, {"f": ["0"]}]}, CATALOG), CATALOG, profile=ONE)
+    assert plan.superset is None
+    assert isinstance(plan.subset, Nearest)
+    assert plan_audience(parse_filter(wanted, CATALOG), CATALOG, profile=ONE).exact is False
+
+
+def test_where_lists_link_conditions_nothing_is_offered() -> None:
+    wanted = {"or": [{"c": ["0"], "a": ["0"]}, {"d": ["0"], "b": ["0"]}]}
+    plan = plan_audience(parse_filter(wanted, LINKED), LINKED, profile=ONE)
+    assert plan.superset is plan.subset is None
