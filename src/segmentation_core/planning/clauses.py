@@ -171,13 +171,8 @@ def _round_hole(shape: Shape, factors: Factors) -> _Lists | Reason:
 
 def _free_pivots(factors: Factors, limited: Container[int]) -> list[tuple[Share, int]]:
     """Return the best pivots among the factors that the filter does not limit: their lists include everyone."""
-    found: list[tuple[Share, int]] = []
-    for share, i in _everyone(factors):
-        if i not in limited and (not found or share.at_least < found[-1][0].at_least):
-            found.append((share, i))
-            if share.at_least == share.lists:
-                break
-    return found
+    free = [(share, i) for share, i in _everyone(factors) if i not in limited]
+    return free[:1] + [other for other in free[1:] if other[0].at_least < free[0][0].at_least]
 
 
 @lru_cache(maxsize=16)

@@ -23,7 +23,7 @@ from segmentation_core.planning.several import (
     of_cells,
     of_tree,
 )
-from segmentation_core.planning.trees import may_be_a_clause, tree_of
+from segmentation_core.planning.trees import Branch, may_be_a_clause, tree_of
 
 if TYPE_CHECKING:
     from segmentation_core.catalog import Catalog
@@ -83,7 +83,7 @@ def _plan(wanted: Filter, factors: Factors, taking: Taking, most: int) -> Plan:
     if tree and known is None:
         known = of_tree(tree, factors, most, taking)
     if isinstance(known, Several):
-        if tree and not known.proved and taking == PLAIN:
+        if isinstance(tree, Branch) and not known.proved and taking == PLAIN:
             known = improved(known, tree, factors)
         return _exact(wanted, known)
     if tree and known and known.kind in ("too-many-clauses", "not-found"):

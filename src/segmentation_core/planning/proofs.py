@@ -14,7 +14,6 @@ argument that counts that clauses are disjoint; fewer may do where people may be
 from __future__ import annotations
 
 from collections import Counter
-from fractions import Fraction
 from functools import lru_cache
 from math import comb, prod
 from typing import TYPE_CHECKING, TypeAlias
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
 
     from segmentation_core.planning.factors import Factor, Factors
     from segmentation_core.planning.trees import Tree
-
-_MOST_KINDS = 12
-"""How many kinds of matrices are told apart of one branch; forgetting those of lower rank proves no more than is so."""
 
 _REMEMBERED = 8_192
 
@@ -92,7 +88,7 @@ def _bound(tree: Tree, lists: Mapping[int, int]) -> Bound:
     always = sum(lists[part.axis] for part in parts_of(tree, "and") if isinstance(part, Leaf))
     segments = apart.people + max(0, apart.lists - apart.people * heaviest)
     segments += (clauses - apart.people) * (1 + max(0, always - heaviest))
-    return Bound(clauses, max(segments, _lists_of_grid(tree, lists, clauses)))
+    return Bound(clauses, max(segments, _lists_of_grid(tree, lists)))
 
 
 def kept_out(leaf: Leaf, factors: Factors) -> int:
@@ -189,13 +185,12 @@ def _told_apart(groups: Sequence[Mapping[int, int]]) -> int:
 class _Matrix(msgspec.Struct, frozen=True):
     """What is told apart of a matrix M, besides its rank, to say the rank of J - M, where J is all ones.
 
-    Whether the columns, and the rows, add up to ones in some proportion; if both do, the sum of that proportion, which
-    is the same in whatever way they do.
+    Whether its columns, and its rows, add up to ones in some proportion. If both do, the proportions add up to one
+    here, in whatever way they do.
     """
 
     columns: bool
     rows: bool
-    proportion: Fraction | None = None
 
 
 _Ranks: TypeAlias = dict[_Matrix, int]
@@ -212,37 +207,32 @@ def _ranks(tree: Tree) -> _Ranks:
         return {_Matrix(columns=False, rows=True): 1, _Matrix(columns=True, rows=False): 1}
     if tree.joins == "or":
         return dict(_complement(kind, found) for kind, found in _ranks(opposite(tree)).items())
-    together: _Ranks = {_Matrix(columns=True, rows=True, proportion=Fraction(1)): 1}
+    together: _Ranks = {_Matrix(columns=True, rows=True): 1}
     for part in tree.parts:
         products: _Ranks = {}
         own = _ranks(part)
         for one, found in together.items():
             for other, more in own.items():
-                kind = _kronecker(one, other)
+                kind = _Matrix(one.columns and other.columns, one.rows and other.rows)
                 products[kind] = max(products.get(kind, 0), found * more)
-        together = dict(sorted(products.items(), key=lambda item: -item[1])[:_MOST_KINDS])
+        together = products
     return together
 
 
-def _kronecker(one: _Matrix, other: _Matrix) -> _Matrix:
-    both = one.proportion is not None and other.proportion is not None
-    proportion = one.proportion * other.proportion if both else None  # type: ignore[operator]
-    return _Matrix(one.columns and other.columns, one.rows and other.rows, proportion)
-
-
 def _complement(kind: _Matrix, found: int) -> tuple[_Matrix, int]:
-    """Return the kind and the rank of J - M (after the rank-one updates of Wedderburn 1934)."""
-    if not kind.columns and not kind.rows:
-        return _Matrix(columns=True, rows=True, proportion=Fraction(1)), found + 1
-    if kind.proportion is None:
+    """Return the kind and the rank of J - M (the rank-one updates of Wedderburn 1934).
+
+    Where neither columns nor rows add up to ones, J is new to both: the rank grows by one, and both then do, by
+    proportions that add up to one. Where both do so, J takes one from the rank, and neither then does. Where one does,
+    nothing changes.
+    """
+    if kind.columns != kind.rows:
         return kind, found
-    if kind.proportion == 1:
-        return _Matrix(columns=False, rows=False), found - 1
-    return _Matrix(columns=True, rows=True, proportion=kind.proportion / (kind.proportion - 1)), found
+    return _Matrix(not kind.columns, not kind.rows), found - 1 if kind.columns else found + 1
 
 
-def _lists_of_grid(tree: Tree, lists: Mapping[int, int], clauses: int) -> int:
-    """Return how many lists it takes at the least to reach an `and` of `or`s of conditions in so few clauses.
+def _lists_of_grid(tree: Tree, lists: Mapping[int, int]) -> int:
+    """Return how many lists it takes at the least to reach an `and` of `or`s of conditions in as few clauses as can be.
 
     People for whom one condition of each `or` holds are a grid, of which each clause then covers a whole line: it holds
     one condition of every other `or`, whose failing it excludes, and includes each condition along the line by a list
@@ -255,8 +245,7 @@ def _lists_of_grid(tree: Tree, lists: Mapping[int, int], clauses: int) -> int:
         return 0
     grid.sort(key=len)
     *others, longest = [[lists[leaf.axis] for leaf in own if isinstance(leaf, Leaf)] for own in grid]
-    if prod(map(len, others)) != clauses:
-        return 0
+    clauses = prod(map(len, others))
     always = sum(lists[part.axis] for part in parts if isinstance(part, Leaf))
     if len(others) > 1 and len(others[-1]) == len(longest):
         least = sum(sorted(min(own) for own in (*others, longest))[:-1])

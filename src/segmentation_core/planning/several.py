@@ -20,7 +20,7 @@ from segmentation_core.regions import bits
 if TYPE_CHECKING:
     from segmentation_core.planning.cells import Part
     from segmentation_core.planning.factors import Factors
-    from segmentation_core.planning.trees import Tree
+    from segmentation_core.planning.trees import Branch, Tree
 
 _MOST_SHRUNK = 1 << 12
 """Up to how many cells a tree is looked at cell by cell when all but two of each branch's conditions are held fast."""
@@ -114,27 +114,27 @@ def of_cells(cells: Cells, most: int, taking: Taking = PLAIN) -> Several | Reaso
     return Several(clauses_of(better or parts, cells, taking), Bound(bound, 0 if taking.empty else bound))
 
 
-def improved(known: Several, tree: Tree, factors: Factors) -> Several:
+def improved(known: Several, tree: Branch, factors: Factors) -> Several:
     """Return a plan of a tree, with a better bound or even fewer clauses where dealing finds them.
 
     The bound is sought over the smaller tree that is left when all but two of each branch's conditions are held fast:
     it takes no more clauses than the whole.
     """
     small = shrunk(tree)
-    for some in (small, tree) if small != tree else (tree,):
+    for some in dict.fromkeys((small, tree)):
         try:
             cells = Cells(region_of(some, factors), factors)
         except TooManyCells:
             break
-        if cells.full.bit_length() > (_MOST_SHRUNK if some is small else _MOST_IMPROVED):
+        if cells.full.bit_length() > (_MOST_IMPROVED if some == tree else _MOST_SHRUNK):
             break
-        pieces = tuple(next(Partition(some, factors).ways())) if some is not tree else known.pieces
+        pieces = tuple(next(Partition(some, factors).ways())) if some != tree else known.pieces
         parts = [
             reduce(lambda kept, hole: kept & ~cells.of_states(hole), piece.holes, cells.of_states(piece.box))
             for piece in pieces
         ]
         better, least = bounds.fewest(cells.wanted, parts, known.bound.clauses, cells)
-        if better and some is tree:
+        if better and some == tree:
             return Several(clauses_of(better, cells), Bound(least, least))
         if least > known.bound.clauses:
             known = Several(known.clauses, Bound(least, least), known.pieces)

@@ -80,10 +80,8 @@ def tree_of(region: Region, factors: Factors) -> Tree | None:
     return _by_factor(found, factors) if isinstance(found, Leaf | Branch) else None
 
 
-def shrunk(tree: Tree) -> Tree:
+def shrunk(tree: Branch) -> Tree:
     """Return what is left of a tree when all but two of each branch's conditions are held fast, so that it matters."""
-    if isinstance(tree, Leaf):
-        return tree
     own = sorted((part for part in tree.parts if isinstance(part, Leaf)), key=lambda leaf: leaf.listed)
     others = [shrunk(part) for part in tree.parts if isinstance(part, Branch)]
     joined = branch(tree.joins, [*others, *own[:2]])
@@ -124,10 +122,11 @@ class _Reader:
 
     def node(self, level: int, edges: Sequence[tuple[int, _Found]]) -> _Found:
         """Return the tree of a node: its states, those on no edge too, must fall into two groups."""
-        if None in (child for _, child in edges):
+        groups = [(mask, child) for mask, child in edges if child is not None]
+        if len(groups) < len(edges):
             return None
         rest = self.full[level] & ~sum(mask for mask, _ in edges)
-        groups = [*edges, (rest, False)] if rest else [*edges]
+        groups += [(rest, False)] if rest else []
         if len(groups) != 2:  # noqa: PLR2004  a condition holds or not
             return None
         (some, one), (others, other) = groups
@@ -136,13 +135,13 @@ class _Reader:
         return joined if joined is not None else _joined(Leaf(level, others, full), other, one)
 
 
-def _joined(leaf: Leaf, holds: _Found, else_: _Found) -> _Found:
+def _joined(leaf: Leaf, holds: Tree | bool, else_: Tree | bool) -> _Found:
     """Return the tree of `leaf and holds, or else_`, where everyone in `else_` is in `holds`; None where it is none."""
     if else_ is False:
         return branch("and", [leaf, holds])
     if holds is True:
         return branch("or", [leaf, else_])
-    if isinstance(holds, bool) or isinstance(else_, bool) or holds is None or else_ is None:
+    if isinstance(holds, bool) or isinstance(else_, bool):
         return None
     for joins in _JOINS:
         more, less = parts_of(holds, joins), parts_of(else_, joins)
@@ -160,15 +159,15 @@ def _joined(leaf: Leaf, holds: _Found, else_: _Found) -> _Found:
 _JOINS: tuple[Literal["and"], Literal["or"]] = ("and", "or")
 
 
-def branch(joins: Literal["and", "or"], parts: Sequence[_Found]) -> Tree | bool:
-    """Join parts, none of them None, so that equal trees look alike; those that say nothing are left out."""
+def branch(joins: Literal["and", "or"], parts: Sequence[Tree | bool]) -> Tree | bool:
+    """Join parts so that equal trees look alike; everyone and nobody go into what they make of the whole."""
     neutral = joins == "and"
     kept: list[Tree] = []
     for part in parts:
         if isinstance(part, bool):
             if part is not neutral:
                 return part
-        elif part is not None:
+        else:
             kept += parts_of(part, joins)
     if len(kept) < 2:  # noqa: PLR2004
         return kept[0] if kept else neutral
