@@ -173,3 +173,24 @@ def test_what_is_no_grid_is_not_taken_for_one(data: st.DataObject) -> None:
     plan = planned(catalog, document)
     if plan.exact:
         assert_exact(catalog, document, plan)
+
+
+def linked(*lists: dict[str, Any]) -> Catalog:
+    families: list[dict[str, Any]] = [{"id": f"{{{name}}}", "for_each": [name]} for name in "ab"]
+    families += [{"id": f"no {{{name}}}", "for_each": [name], "absent": True} for name in "ab"]
+    return catalog_of(2, 2, segments=[*families, *lists])
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        [{"id": "a0 and b0", "where": {"a": {"has": "a0"}, "b": {"has": "b0"}}}],
+        [{"id": "{a}.{b}", "for_each": ["a", "b"]}],
+    ],
+)
+def test_any_of_values_that_lists_link_with_others_is_planned_exactly(lists: list[dict[str, Any]]) -> None:
+    catalog = linked(*lists)
+    for document in ({"a": ["a0", "a1"], "b": ["b0"]}, {"a": ["a0", "a1"]}, {"b": ["b0", "b1"]}):
+        plan = planned(catalog, document)
+        assert plan.exact
+        assert_exact(catalog, document, plan)

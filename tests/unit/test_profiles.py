@@ -258,3 +258,47 @@ def test_a_profile_is_plain_data() -> None:
     catalog = Catalog.from_json(json.dumps(PANEL.document))
     plan = plan_audience(parse_filter({}, catalog), catalog, profile=load("tiktok"))
     assert msgspec.json.decode(msgspec.json.encode(plan), type=Plan) == plan
+
+
+PAIRS: Document = {
+    "or": [
+        {"age": ["1"], "area": ["1"]},
+        {"gender": ["1"], "home_type": ["1"]},
+        {"education": ["1"], "occupation": ["1"]},
+        {"household_size": ["1"], "language": ["1"]},
+    ]
+}
+
+
+def test_groups_say_more_at_once_and_the_bound_counts_them() -> None:
+    sizes = []
+    for groups in (1, 2, 4, 16):
+        certificate = panel_plan(PAIRS, profile(include_groups=groups)).certificate
+        assert certificate
+        assert certificate.lower_bound.clauses <= certificate.clauses
+        sizes.append(certificate.clauses)
+    assert sizes == sorted(sizes, reverse=True)
+    assert (sizes[0], sizes[-1]) == (8, 1)
+
+
+def test_what_is_no_tree_is_planned_with_one_group_and_nothing_is_claimed_of_more() -> None:
+    two_of_three = {
+        "or": [{"age": ["1"], "area": ["1"]}, {"area": ["1"], "gender": ["1"]}, {"gender": ["1"], "age": ["1"]}]
+    }
+    certificate = panel_plan(two_of_three, profile(include_groups=2)).certificate
+    assert certificate
+    assert certificate.clauses == 2
+    assert certificate.lower_bound.clauses == 1
+
+
+def test_a_handful_of_lists_and_too_few_ad_sets() -> None:
+    dimensions = [{"id": name, "kind": "single", "values": [{"id": "1"}, {"id": "2"}]} for name in "ab"]
+    segments = [{"id": f"{name}{{{name}}}", "for_each": [name]} for name in "ab"]
+    catalog = Catalog.from_json(
+        json.dumps({"name": "x", "version": "1", "dimensions": dimensions, "segments": segments})
+    )
+    wanted = parse_filter({"or": [{"a": ["1"], "b": ["1"]}, {"a": ["2"], "b": ["2"]}]}, catalog)
+    reason = plan_audience(wanted, catalog, profile=profile(clauses=1)).reason
+    assert reason
+    assert reason.kind == "too-many-clauses"
+    assert reason.message == "This takes at least 2 ad sets, more than the 1 that a plan may have."

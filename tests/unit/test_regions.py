@@ -449,3 +449,11 @@ def test_a_region_of_many_levels_falls_into_boxes_along_its_first() -> None:
     region = parse_filter({"m": [f"v{i}" for i in range(20)]}, wide(20)).region
     assert len([*region.boxes()]) == 20
     assert region.count() == 2**20 - 1
+
+
+def test_what_is_remembered_of_sets_of_values_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    dimension = {"id": "s", "kind": "single", "values": [{"id": "a"}, {"id": "b"}, {"id": "c"}]}
+    catalog = Catalog.from_json(json.dumps({"name": "x", "version": "1", "dimensions": [dimension]}))
+    before = [parse_filter({"s": [value]}, catalog).fingerprint for value in "abc"]
+    monkeypatch.setattr(regions, "MAX_TOLD", 1)
+    assert [parse_filter({"s": [value]}, catalog).fingerprint for value in "cba"] == before[::-1]

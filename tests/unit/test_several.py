@@ -221,3 +221,37 @@ def test_a_direct_choice_of_too_many_values_is_told_so() -> None:
     plan = plan_audience(parse_filter(wanted, catalog), catalog)
     assert plan.reason
     assert plan.reason.kind == "too-large"
+
+
+def test_past_the_bounds_on_a_handful_of_lists_other_ways_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    dimensions = [{"id": name, "kind": "single", "values": [{"id": "1"}, {"id": "2"}]} for name in "abc"]
+    segments = [{"id": f"{name}{{{name}}}", "for_each": [name]} for name in "abc"]
+    document = {"name": "x", "version": "1", "dimensions": dimensions, "segments": segments}
+    catalog = Catalog.from_json(json.dumps(document))
+    wanted = parse_filter({"or": [{"a": ["1"], "b": ["1"]}, {"a": ["2"], "b": ["2"], "c": ["1"]}]}, catalog)
+    best = plan_audience(wanted, catalog)
+    for bound in ("MAX_KINDS", "MAX_USES", "MAX_STEPS"):
+        with monkeypatch.context() as patched:
+            patched.setattr(exhaustive, bound, 1)
+            plan = plan_audience(wanted, catalog)
+        assert plan.exact
+        assert len(plan.clauses) == len(best.clauses) == 2
+
+
+def test_dealing_finds_fewer_clauses_than_the_tree_falls_into() -> None:
+    (document,) = sample("ORs of ANDs", 169)[-1:]
+    assert len(document["or"]) == 3
+    assert bound_and_size(panel_plan(document)) == (4, 4)
+
+
+def test_where_lists_cannot_say_a_part_of_a_tree_it_is_cut_otherwise() -> None:
+    dimensions = [{"id": name, "kind": "single", "values": [{"id": "1"}, {"id": "2"}]} for name in "abcd"]
+    segments = [{"id": f"{name}{{{name}}}", "for_each": [name]} for name in "abc"]
+    segments += [{"id": "d1", "where": {"d": "1"}}, {"id": "a1 too", "where": {"a": "1"}}]  # type: ignore[dict-item]
+    document = {"name": "x", "version": "1", "dimensions": dimensions, "segments": segments}
+    catalog = Catalog.from_json(json.dumps(document))
+    wanted = parse_filter({"or": [{"d": ["2"]}, {"a": ["1"]}, {"b": ["1"], "c": ["1"]}]}, catalog)
+    plan = plan_audience(wanted, catalog)
+    assert plan.exact
+    for person in everyone(catalog):
+        assert sum(is_reached(clause, catalog, person) for clause in plan.clauses) == wanted.matches(person)

@@ -131,27 +131,28 @@ class _Reader:
             return None
         (some, one), (others, other) = groups
         full = self.full[level]
-        joined = _joined(Leaf(level, some, full), one, other)
-        return joined if joined is not None else _joined(Leaf(level, others, full), other, one)
+        joined = _joined(Leaf(level, some, full), (one, other))
+        return joined if joined is not None else _joined(Leaf(level, others, full), (other, one))
 
 
-def _joined(leaf: Leaf, holds: Tree | bool, else_: Tree | bool) -> _Found:
-    """Return the tree of `leaf and holds, or else_`, where everyone in `else_` is in `holds`; None where it is none."""
-    if else_ is False:
+def _joined(leaf: Leaf, below: tuple[Tree | bool, Tree | bool]) -> _Found:
+    """Return the tree of "leaf and the first, or the second", where all of the second are in the first.
+
+    None where it is no tree.
+    """
+    holds, fails = below
+    if fails is False:
         return branch("and", [leaf, holds])
     if holds is True:
-        return branch("or", [leaf, else_])
-    if isinstance(holds, bool) or isinstance(else_, bool):
+        return branch("or", [leaf, fails])
+    if isinstance(holds, bool) or isinstance(fails, bool):
         return None
     for joins in _JOINS:
-        more, less = parts_of(holds, joins), parts_of(else_, joins)
+        more, less = parts_of(holds, joins), parts_of(fails, joins)
         shared = [part for part in more if part in less]
         if shared:
-            inner = _joined(
-                leaf,
-                branch(joins, [part for part in more if part not in shared]),
-                branch(joins, [part for part in less if part not in shared]),
-            )
+            rest = [branch(joins, [part for part in parts if part not in shared]) for parts in (more, less)]
+            inner = _joined(leaf, (rest[0], rest[1]))
             return branch(joins, [*shared, inner]) if inner is not None else None
     return None
 
