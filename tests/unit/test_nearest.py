@@ -100,6 +100,27 @@ def test_what_the_platform_itself_targets_is_in_no_superset_beside_others() -> N
     assert plan_audience(parse_filter(wanted, CATALOG), CATALOG, profile=ONE).exact is False
 
 
+def test_where_no_list_reaches_the_superset_there_is_none() -> None:
+    wanted = {"or": [{"e": ["1"]}, {"a": ["0"], "b": ["0"]}]}
+    plan = plan_audience(parse_filter(wanted, PARTLY), PARTLY, profile=ONE)
+    assert plan.reason
+    assert plan.superset is None
+    assert isinstance(plan.subset, Nearest)
+
+
+def test_an_and_of_what_the_platform_targets_is_in_no_superset() -> None:
+    dimensions: list[Document] = [
+        {"id": name, "kind": "single", "values": VALUES} | ({"activation": "direct"} if name in "fg" else {})
+        for name in "abcdfg"
+    ]
+    document = {"name": "x", "version": "1", "dimensions": dimensions, "segments": FAMILIES[:4]}
+    catalog = Catalog.from_json(json.dumps(document))
+    wanted = {"or": [{"f": ["0"], "g": ["0"]}, {"a": ["0"], "b": ["0"]}, {"c": ["0"], "d": ["0"]}]}
+    plan = plan_audience(parse_filter(wanted, catalog), catalog, profile=ONE)
+    assert plan.superset is None
+    assert isinstance(plan.subset, Nearest)
+
+
 def test_where_lists_link_conditions_nothing_is_offered() -> None:
     wanted = {"or": [{"c": ["0"], "a": ["0"]}, {"d": ["0"], "b": ["0"]}]}
     plan = plan_audience(parse_filter(wanted, LINKED), LINKED, profile=ONE)

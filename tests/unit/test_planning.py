@@ -390,3 +390,10 @@ def test_a_choice_that_takes_two_ad_sets_gets_two() -> None:
     assert plan.exact
     assert plan.certificate
     assert (plan.certificate.clauses, plan.certificate.lower_bound.clauses) == (2, 2)
+
+
+@pytest.mark.parametrize("condition", [{"none": ["art"]}, {"all": ["art", "tea"]}])
+def test_the_platform_cannot_be_told_who_holds_none_or_all(condition: Document) -> None:
+    plan = planned({"dimension": "likes", **condition}, SMALL)
+    assert not plan.exact
+    assert plan.reason

@@ -255,3 +255,16 @@ def test_where_lists_cannot_say_a_part_of_a_tree_it_is_cut_otherwise() -> None:
     assert plan.exact
     for person in everyone(catalog):
         assert sum(is_reached(clause, catalog, person) for clause in plan.clauses) == wanted.matches(person)
+
+
+def test_what_only_ad_sets_that_overlap_can_reach_is_told() -> None:
+    """The platform targets both dimensions, and cannot leave out whoever holds a value."""
+    values = [{"id": "yes"}]
+    dimensions = [{"id": name, "kind": "multi", "values": values, "activation": "direct"} for name in "ab"]
+    document = {"name": "x", "version": "1", "dimensions": dimensions, "segments": [{"id": "everyone", "where": {}}]}
+    catalog = Catalog.from_json(json.dumps(document))
+    plan = plan_audience(parse_filter({"or": [{"a": ["yes"]}, {"b": ["yes"]}]}, catalog), catalog)
+    assert plan.reason
+    assert plan.reason.kind == "only-overlapping"
+    assert isinstance(plan.subset, Nearest)
+    assert len(plan.subset.clauses) == 1

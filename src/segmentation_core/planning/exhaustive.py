@@ -244,8 +244,7 @@ class _Cover:
                     if found:
                         whole = tuple(sorted((option.clause, *found[2]), key=Clause.order))
                         lists = option.clause.segments + found[0]
-                        if best is None or lists <= best[0]:
-                            orders = [clause.order() for clause in whole]
-                            best = min(best or (lists, orders, whole), (lists, orders, whole), key=lambda one: one[:2])
+                        orders = [clause.order() for clause in whole]
+                        best = min(best or (lists, orders, whole), (lists, orders, whole), key=lambda one: one[:2])
             self.known[key] = best
         return self.known[key]
