@@ -63,7 +63,7 @@ def test_a_plan_for_a_platform_and_for_a_file_of_ones_own(tmp_path: Path) -> Non
     own.write_text(json.dumps(document | {"lists": {**figure, "value": 0}}), "utf-8")
     ran = run("plan", "--catalog", CATALOG, "--filter", YOUNG, "--profile", str(own))
     assert ran.returncode == 1
-    assert f"{own}: profile: $.lists.value: is too little" in ran.stderr
+    assert f"{own}: $.lists.value: is too little" in ran.stderr
     ran = run("plan", "--catalog", CATALOG, "--filter", YOUNG, "--profile", str(tmp_path / "none.json"))
     assert ran.returncode == 1
     assert "cannot be read" in ran.stderr
@@ -75,7 +75,13 @@ def test_a_plan_explained() -> None:
     (told,) = documents(run("plan", "--catalog", CATALOG, "--filter", YOUNG, "--explain", "--json"))
     assert told["plan"]["exact"] is True
     assert told["explanation"] == [
-        {"clause": 1, "segment": "age_20-30", "use": "include", "why": "included, because age 20-30 is wanted"}
+        {
+            "clause": 1,
+            "use": "include",
+            "group": 1,
+            "segment": "age_20-30",
+            "why": "included, because age 20-30 is wanted",
+        }
     ]
 
 

@@ -30,12 +30,15 @@ def test_every_list_of_a_plan_is_explained_once_on_its_side(data: st.DataObject)
     clauses = plan_audience(parse_filter(data.draw(filter_documents(catalog)), catalog), catalog).clauses
     explained = explain(clauses, catalog)
     expected = [
-        (number, use, name)
+        (number, use, place, name)
         for number, clause in enumerate(clauses, 1)
-        for use, names in (*(("include", group) for group in clause.include), ("exclude", clause.exclude))
+        for use, place, names in (
+            *(("include", place, group) for place, group in enumerate(clause.include, 1)),
+            ("exclude", None, clause.exclude),
+        )
         for name in names
     ]
-    assert [(why.clause, why.use, why.segment) for why in explained] == expected
+    assert [(why.clause, why.use, why.group, why.segment) for why in explained] == expected
     assert all(why.why.startswith(f"{why.use}d, because ") for why in explained)
     assert all(len(why.why) > len("included, because ") for why in explained)
 
@@ -93,3 +96,11 @@ def test_reasons_stand_beside_the_lists() -> None:
 def test_a_list_of_another_catalogue_is_refused() -> None:
     with pytest.raises(KeyError):
         explain((Clause((("nowhere",),), (), {}),), PANEL)
+
+
+def test_a_list_in_two_groups_is_told_for_each() -> None:
+    clause = Clause((("age_1", "age_2"), ("age_2", "gender_1")), (), {})
+    assert [why.why for why in explain((clause,), PANEL) if why.segment == "age_2"] == [
+        "included, because age 1, 2 is wanted",
+        "included, because age 2 or gender 1 is wanted",
+    ]

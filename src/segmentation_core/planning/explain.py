@@ -24,11 +24,15 @@ _SHOWN = 8
 
 
 class Why(msgspec.Struct, frozen=True):
-    """Why a list is in a clause: `clause` counts from 1, `use` says on which side it stands, `why` is for people."""
+    """Why a list is in a clause: `why` is for people, `use` says on which side it stands.
+
+    `clause` counts from 1, and so does `group`, of the groups that the clause includes; it is None where it excludes.
+    """
 
     clause: int
-    segment: str
     use: Literal["include", "exclude"]
+    group: int | None
+    segment: str
     why: str
 
 
@@ -60,14 +64,14 @@ class _Explained:
         return self.kept.get(position, self.factors.all[position].full)
 
     def whys(self, number: int) -> Iterator[Why]:
-        for group in self.clause.include:
+        for place, group in enumerate(self.clause.include, 1):
             why = self.included(group)
             for name in group:
-                yield Why(number, name, "include", f"included, because {why}")
+                yield Why(number, "include", place, name, f"included, because {why}")
         for name in self.clause.exclude:
             position = self.factor[name]
             why = f"{self.told(position, self.kept[position])} is wanted"
-            yield Why(number, name, "exclude", f"excluded, because {why}")
+            yield Why(number, "exclude", None, name, f"excluded, because {why}")
 
     def included(self, group: tuple[str, ...]) -> str:
         reached = {i: self.on(group, i) & self.left(i) for i in self.of(group)}

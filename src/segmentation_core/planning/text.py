@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from segmentation_core.planning.plan import Nearest
 
@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from segmentation_core.planning.explain import Why
     from segmentation_core.planning.plan import Certificate, Clause, Plan
 
+_Whys: TypeAlias = "dict[tuple[int, int | None, str], str]"
+
 
 def plan_text(plan: Plan, whys: Sequence[Why] = ()) -> str:
     """Return a plan as lines for people: what to include and exclude in each ad set, and what is proved.
 
     `whys` (`explain`) say beside each list why it is there.
     """
-    return "\n".join(_lines(plan, {(why.clause, why.use, why.segment): why.why for why in whys}))
+    return "\n".join(_lines(plan, {(why.clause, why.group, why.segment): why.why for why in whys}))
 
 
 def plan_html(plan: Plan) -> str:
@@ -37,7 +39,7 @@ def _row(number: int, clause: Clause) -> str:
     return f"<tr><td>{number}</td><td>{groups}</td><td>{excluded}</td><td>{targets}</td></tr>"
 
 
-def _lines(plan: Plan, whys: dict[tuple[int, str, str], str]) -> Iterator[str]:
+def _lines(plan: Plan, whys: _Whys) -> Iterator[str]:
     yield from _heading(plan)
     yield from _clauses(plan.clauses, whys)
     yield from _ending(plan)
@@ -81,19 +83,19 @@ def _told(person: dict[str, str | tuple[str, ...]]) -> str:
     return ", ".join(held)
 
 
-def _clauses(clauses: Sequence[Clause], whys: dict[tuple[int, str, str], str]) -> Iterator[str]:
+def _clauses(clauses: Sequence[Clause], whys: _Whys) -> Iterator[str]:
     for number, clause in enumerate(clauses, 1):
         yield f"Ad set {number}"
-        for group in clause.include:
-            yield from _listed("include", group, number, whys)
-        yield from _listed("exclude", clause.exclude, number, whys)
+        for place, group in enumerate(clause.include, 1):
+            yield from _listed("include", group, (number, place), whys)
+        yield from _listed("exclude", clause.exclude, (number, None), whys)
         for dimension, values in clause.direct.items():
             yield f"  target   {dimension}: {', '.join(values)}"
 
 
-def _listed(use: str, names: tuple[str, ...], number: int, whys: dict[tuple[int, str, str], str]) -> Iterator[str]:
+def _listed(use: str, names: tuple[str, ...], place: tuple[int, int | None], whys: _Whys) -> Iterator[str]:
     for position, name in enumerate(names):
-        why = whys.get((number, use, name))
+        why = whys.get((*place, name))
         yield f"  {'' if position else use:7}  {name}" + (f"  ({why})" if why else "")
 
 
