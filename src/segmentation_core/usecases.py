@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from segmentation_core.errors import CsrfMismatch, NotSignedIn, PlanMismatch, WrongCredentials
-from segmentation_core.planning import Plan, plan_audience
+from segmentation_core.planning import Nearest, Plan, plan_audience
 from segmentation_core.population import PlanSize
 from segmentation_core.sessions import Session, SignedIn
 
@@ -135,6 +135,9 @@ class BuildAudience:
         if plan.exact and (plan_size.total != size or sum(plan_size.clauses) != size):
             msg = f"plan {plan.fingerprint} reaches {plan_size}, its filter {size}"
             raise PlanMismatch(msg)
+        plan = msgspec.structs.replace(
+            plan, superset=self._counted(plan.superset, size), subset=self._counted(plan.subset, size)
+        )
         shown = user.may_see_lists
         return Audience(
             count=size,
@@ -144,3 +147,10 @@ class BuildAudience:
             plan=plan if shown else None,
             plan_size=plan_size if shown else None,
         )
+
+    def _counted(self, near: Nearest | msgspec.UnsetType | None, size: int) -> Nearest | msgspec.UnsetType | None:
+        """Say how many people a superset, or a subset, of an audience of this size is off."""
+        if not isinstance(near, Nearest):
+            return near
+        clauses = Plan(exact=False, clauses=near.clauses, certificate=None, fingerprint="")
+        return msgspec.structs.replace(near, people=abs(self._population.plan_size(clauses).total - size))

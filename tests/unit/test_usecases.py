@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from adapters.memory import MemorySessions, MemoryUsers
 from adapters.passwords import BcryptPasswords
 from adapters.population import BitmapIndex
 from adapters.tokens import JwtTokens
-from segmentation_core import Catalog, Filter, PlanMismatch, parse_filter
+from segmentation_core import Catalog, Filter, Nearest, PlanMismatch, parse_filter, plan_text
 from segmentation_core.errors import CsrfMismatch, NotSignedIn, WrongCredentials
 from segmentation_core.planning import Plan
 from segmentation_core.population import PlanSize
@@ -181,3 +182,23 @@ async def test_an_account_that_may_not_see_lists_gets_the_size_alone() -> None:
     assert seen.plan
     assert seen.plan_size == PlanSize((1,), 1)
     assert (blind.count, blind.plan, blind.plan_size) == (1, None, None)
+
+
+async def test_what_is_near_is_counted_in_people() -> None:
+    dimensions = [
+        {"id": name, "kind": "single", "values": [{"id": value} for value in "012"]} | direct
+        for name, direct in (("a", {}), ("b", {"activation": "direct"}))
+    ]
+    segments = [{"id": "a0 or a1", "where": {"a": ["0", "1"]}}]
+    catalog = Catalog.from_json(
+        json.dumps({"name": "near", "version": "1", "dimensions": dimensions, "segments": segments})
+    )
+    build = BuildAudience(catalog, BitmapIndex.from_people(catalog, everybody(catalog)), HandClock())
+    built = await build(ANA, parse_filter({"or": [{"a": ["0"]}, {"a": ["1"], "b": ["0"]}]}, catalog))
+    assert built.plan
+    assert built.plan.reason
+    superset, subset = built.plan.superset, built.plan.subset
+    assert isinstance(superset, Nearest)
+    assert isinstance(subset, Nearest)
+    assert (built.count, superset.people, subset.people) == (4, 2, 2)
+    assert "Reaches all of it, and 2 people in 1 combination more" in plan_text(built.plan)

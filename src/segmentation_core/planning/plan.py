@@ -79,12 +79,14 @@ class Nearest(msgspec.Struct, frozen=True):
     """Clauses that reach nearly the audience, disjoint: all of it and more, or less.
 
     `cells` counts the combinations of what the filter tells apart that are reached too many or too few, and `witness`
-    is somebody of them; None where the clauses reach everybody there is.
+    is somebody of them; None where the clauses reach just the audience. `people` is how large those are, in the unit of
+    the population, where one was asked.
     """
 
     clauses: tuple[Clause, ...]
     cells: int
     witness: dict[str, str | tuple[str, ...]] | None
+    people: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Plan(msgspec.Struct, frozen=True):

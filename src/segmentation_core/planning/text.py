@@ -66,6 +66,8 @@ def _ending(plan: Plan) -> Iterator[str]:
 
 def _near(nearest: Nearest, way: str) -> str:
     off = _count(nearest.cells, "combination")
+    if isinstance(nearest.people, int):
+        off = f"{nearest.people} people in {off}"
     if way == "more":
         told = f"Reaches all of it, and {off} more" if nearest.witness else "Reaches all of it"
     else:
