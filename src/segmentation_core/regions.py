@@ -197,21 +197,28 @@ class Region:
         lines: list[str] = []
         number: dict[_Node, int] = {_NOBODY: 0, _EVERYONE: 1}
         told = self.space.told
-        for node in _nodes(self._root):
+        for node in self._nodes:
             edges = [f"{told(node.level, mask)}>{number[child]}" for mask, child in node.edges]
             number[node] = len(number)
             lines.append(f"{self.space.names[node.level]} {' '.join(edges)}")
         text = "\n".join([*lines, str(number[self._root])])
         return blake2b(text.encode(), digest_size=16).hexdigest()
 
+    @cached_property
+    def _nodes(self) -> list[_Node]:
+        return _nodes(self._root)
+
     def is_box(self) -> bool:
         """Tell whether the region is what its shadows say, and no less."""
-        return all(len(node.edges) == 1 for node in _nodes(self._root))
+        node = self._root
+        while len(node.edges) == 1:
+            ((_, node),) = node.edges
+        return not node.edges
 
     @cached_property
     def shadows(self) -> dict[int, int]:
         """For each level that the region constrains anywhere, the states that occur in it."""
-        nodes = _nodes(self._root)
+        nodes = self._nodes
         asked = sorted({node.level for node in nodes})
         rank = {level: position for position, level in enumerate(asked)} | {_BELOW_ALL: len(asked)}
         seen = [0] * len(asked)
@@ -233,7 +240,7 @@ class Region:
     def alike(self) -> dict[int, list[int]]:
         """Return, for each level that the region constrains anywhere, its states by what then remains to be asked."""
         groups: dict[int, list[int]] = {}
-        for node in _nodes(self._root):
+        for node in self._nodes:
             edges = [mask for mask, _ in node.edges]
             edges.append(self.space.full[node.level] & ~sum(edges))
             known = groups.get(node.level, [self.space.full[node.level]])
@@ -246,7 +253,7 @@ class Region:
         `below` is what the rest of the diagram came to: `everyone` at the end.
         """
         value: dict[_Node, int] = {_NOBODY: 0, _EVERYONE: everyone}
-        for node in _nodes(self._root):
+        for node in self._nodes:
             value[node] = reduce(or_, (of_edge(node.level, mask, value[child]) for mask, child in node.edges))
         return value[self._root]
 
@@ -257,7 +264,7 @@ class Region:
         the result is `nobody` for the empty region.
         """
         value: dict[_Node, T] = {_NOBODY: nobody, _EVERYONE: everyone}
-        for node in _nodes(self._root):
+        for node in self._nodes:
             value[node] = of_node(node.level, [(mask, value[child]) for mask, child in node.edges])
         return value[self._root]
 
@@ -350,7 +357,7 @@ class Region:
 
     def __len__(self) -> int:
         """Return the number of nodes of the diagram."""
-        return len(_nodes(self._root))
+        return len(self._nodes)
 
     def _combined(self, operation: _Operation, other: Region) -> Region:
         if self.space is not other.space:

@@ -248,6 +248,7 @@ def test_direct_dimensions_are_handed_on_beside_the_lists(document: Document, di
     [
         {"dimension": "likes", "none": ["art"]},
         {"dimension": "likes", "all": ["art", "tea"]},
+        {"and": [{"dimension": "likes", "none": ["art"]}, {"age": ["old"]}]},
         {"or": [{"city": ["Pune"]}, {"likes": ["art"]}]},
         {"or": [{"likes": ["art"]}, {"wants": ["art"]}]},
         {"or": [{"likes": ["art"]}, {"dimension": "likes", "none": ["tea"]}]},

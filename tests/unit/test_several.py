@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from benchmarks.filters import sample
 from benchmarks.panel import panel_catalog, random_person
 from segmentation_core import Catalog, Clause, Nearest, Plan, parse_filter, plan_audience
-from segmentation_core.planning import bounds, cells, exhaustive, several, splits
+from segmentation_core.planning import bounds, cells, exhaustive, factored, several, splits
+from segmentation_core.planning.factors import factors_of
+from segmentation_core.planning.partitions import Partition
 from segmentation_core.testing import FullPerson, catalogs, filter_documents
 from tests.unit.brute import (
     audience,
@@ -179,6 +181,7 @@ def test_out_of_work_a_plan_is_still_exact_and_its_bound_lower(monkeypatch: pyte
 
 
 def test_a_search_that_ends_without_a_plan_says_that_it_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(factored, "MAX_WORK", 0)
     monkeypatch.setattr(splits, "MAX_WORK", 5)
     plan = panel_plan(MAJORITY)
     assert plan.reason
@@ -186,6 +189,7 @@ def test_a_search_that_ends_without_a_plan_says_that_it_proves_nothing(monkeypat
 
 
 def test_a_filter_that_tells_too_many_combinations_apart_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(factored, "MAX_WORK", 0)
     monkeypatch.setattr(cells, "MAX_CELLS", 4)
     plan = panel_plan(MAJORITY)
     assert plan.reason
@@ -242,6 +246,14 @@ def test_dealing_finds_fewer_clauses_than_the_tree_falls_into() -> None:
     (document,) = sample("ORs of ANDs", 169)[-1:]
     assert len(document["or"]) == 3
     assert bound_and_size(panel_plan(document)) == (4, 4)
+
+
+def test_what_is_nearly_a_tree_is_split_as_a_grid_where_that_takes_fewer_clauses() -> None:
+    (document,) = sample("random trees", 409)[-1:]
+    tree = factored.factored(parse_filter(document, PANEL).region, factors_of(PANEL), 1)
+    assert tree
+    assert Partition(tree, factors_of(PANEL)).parts > 8
+    assert bound_and_size(panel_plan(document)) == (8, 8)
 
 
 def test_where_lists_cannot_say_a_part_of_a_tree_it_is_cut_otherwise() -> None:

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
     from segmentation_core.planning.cells import Cells, Part
 
-MAX_WORK = 1_500
+MAX_WORK = 4_500
 """How many steps finding critical people and dealing may take."""
 
 _POOL = 160
 """From how many people the critical ones are chosen."""
+
+_DEALS = 32
+"""Of how many ways to deal the axes to two sides the rank is looked at, about."""
 
 _LOOKED_AT = 8
 """How many people are looked at for the one who can be dealt in the fewest ways."""
@@ -37,6 +40,9 @@ def fewest(wanted: int, parts: Sequence[int], known: int, cells: Cells) -> tuple
     cells.allow(MAX_WORK)
     bound = known
     try:
+        bound = max(bound, -(-_rank(wanted, cells, 2 * len(parts)) // 2))
+        if bound >= len(parts):
+            return None, bound
         layers = _sensitive(wanted, cells)
         apart = _critical(wanted, parts, layers, cells)
         bound = max(bound, len(apart))
@@ -49,6 +55,36 @@ def fewest(wanted: int, parts: Sequence[int], known: int, cells: Cells) -> tuple
     except OutOfWork:
         pass
     return None, bound
+
+
+def _rank(wanted: int, cells: Cells, enough: int) -> int:
+    """Return the greatest rank of the audience as a matrix, over the field of two elements, in some deals of the axes.
+
+    A row for each choice of atoms on some axes, a column for each on the others. A clause has rank 2 at the most.
+    """
+    deals = 1 << max(0, len(cells.axes) - 1)
+    found = 0
+    for deal in range(1, deals, max(1, deals // _DEALS) | 1):
+        cells.spend(1)
+        rows = columns = [0]
+        for position, (axis, stride) in enumerate(zip(cells.axes, cells.strides, strict=True)):
+            places = [atom * stride for atom in range(len(axis.atoms))]
+            if deal >> position & 1:
+                rows = [row + place for row in rows for place in places]
+            else:
+                columns = [column + place for column in columns for place in places]
+        matrix = {sum(1 << i for i, column in enumerate(columns) if wanted >> row + column & 1) for row in rows}
+        basis: dict[int, int] = {}
+        for row in matrix:
+            rest = row
+            while rest and (length := rest.bit_length()) in basis:
+                rest ^= basis[length]
+            if rest:
+                basis[rest.bit_length()] = rest
+        found = max(found, len(basis))
+        if found >= enough:
+            break
+    return found
 
 
 def _sensitive(wanted: int, cells: Cells) -> list[int]:

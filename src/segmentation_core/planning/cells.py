@@ -105,14 +105,48 @@ class Part(msgspec.Struct, frozen=True):
     hole: tuple[int, ...] | None
 
 
+class _Told:
+    """The cells of a grid as one axis tells them apart: `slabs` are those of each of its atoms."""
+
+    def __init__(self, axis: Axis, slabs: Sequence[int]) -> None:
+        self.axis: Final = axis
+        self.full: Final = axis.full
+        self._slabs: Final = [(1 << atom, slab) for atom, slab in enumerate(slabs)]
+        self._unions: dict[int, int] = {}
+        self._closed: dict[int, int] = {}
+
+    def shadow(self, cells: int) -> int:
+        """Return the atoms that occur in some cells."""
+        atoms = 0
+        for atom, slab in self._slabs:
+            if slab & cells:
+                atoms |= atom
+        return atoms
+
+    def closed(self, cells: int) -> int:
+        """Return the atoms that cannot be left out without losing some of these cells."""
+        atoms = self.shadow(cells)
+        found = self._closed.get(atoms)
+        if found is None:
+            found = self._closed[atoms] = self.axis.closed(atoms)
+        return found
+
+    def slab(self, atoms: int) -> int:
+        """Return all cells whose atom is one of these."""
+        found = self._unions.get(atoms)
+        if found is None:
+            found = self._unions[atoms] = reduce(or_, (slab for atom, slab in self._slabs if atom & atoms), 0)
+        return found
+
+
 class Cells:
-    """The grid of one region. Raises TooManyCells where it would have more than MAX_CELLS.
+    """The grid of one region. Raises TooManyCells where it would have more than `most`, MAX_CELLS unless said.
 
     `wanted` is the region; `empty` tells whether a clause that includes no list reaches everyone. Steps of every search
     over the grid count against one budget, MAX_WORK.
     """
 
-    def __init__(self, region: Region, factors: Factors, *, empty: bool = False) -> None:
+    def __init__(self, region: Region, factors: Factors, *, empty: bool = False, most: int | None = None) -> None:
         self.axes: Final = tuple(_axes(region, factors))
         self.factors = factors
         self._left = 0
@@ -121,7 +155,7 @@ class Cells:
         for axis in self.axes:
             self.strides.append(count)
             count *= len(axis.atoms)
-            if count > MAX_CELLS:
+            if count > (MAX_CELLS if most is None else most):
                 raise TooManyCells
         self.full: Final = (1 << count) - 1
         self.cost: Final = 1 + count // _CELLS_A_STEP
@@ -129,8 +163,7 @@ class Cells:
             [self._slab(stride, len(axis.atoms), atom, count) for atom in range(len(axis.atoms))]
             for axis, stride in zip(self.axes, self.strides, strict=True)
         ]
-        self._unions: dict[tuple[int, int], int] = {}
-        self._closed: dict[tuple[int, int], int] = {}
+        self._told: Final = [_Told(axis, slabs) for axis, slabs in zip(self.axes, self.slabs, strict=True)]
         self._arounds: dict[tuple[int, int], Part | None] = {}
         self.reached_by_others: Final = empty or any(
             reduce(or_, factor.lists.values(), 0) == factor.full
@@ -151,15 +184,11 @@ class Cells:
 
     def shadow(self, axis: int, cells: int) -> int:
         """Return the atoms of an axis that occur in some cells."""
-        return sum(1 << atom for atom, slab in enumerate(self.slabs[axis]) if slab & cells)
+        return self._told[axis].shadow(cells)
 
     def slab(self, axis: int, atoms: int) -> int:
         """Return all cells whose atom on an axis is one of `atoms`."""
-        found = self._unions.get((axis, atoms))
-        if found is None:
-            found = reduce(or_, (slab for atom, slab in enumerate(self.slabs[axis]) if atoms >> atom & 1), 0)
-            self._unions[axis, atoms] = found
-        return found
+        return self._told[axis].slab(atoms)
 
     def box(self, atoms: Sequence[int]) -> int:
         """Return the cells whose atom on every axis is one of those given for it."""
@@ -182,13 +211,6 @@ class Cells:
         ]
         return self.box(atoms)
 
-    def closed(self, axis: int, atoms: int) -> int:
-        """Return the atoms that cannot be left out on an axis without losing one of `atoms`."""
-        found = self._closed.get((axis, atoms))
-        if found is None:
-            found = self._closed[axis, atoms] = self.axes[axis].closed(atoms)
-        return found
-
     def around(self, cells: int, wanted: int) -> Part | None:
         """Return the least that a clause reaches which reaches `cells` and nothing beyond `wanted`; None for none."""
         key = (cells, wanted)
@@ -198,20 +220,28 @@ class Cells:
         return self._arounds[key]
 
     def _around(self, cells: int, wanted: int) -> Part | None:
-        axes = range(len(self.axes))
-        box = tuple(self.closed(axis, self.shadow(axis, cells)) for axis in axes)
-        inside = self.box(box)
+        box: list[int] = []
+        inside = self.full
+        for told in self._told:
+            atoms = told.closed(cells)
+            box.append(atoms)
+            if atoms != told.full:
+                inside &= told.slab(atoms)
         unwanted = inside & ~wanted
         if not unwanted and self.reached_by_others:
-            return Part(inside, box, None)
-        hole = tuple(
-            self.closed(axis, self.shadow(axis, unwanted)) if self.axes[axis].listed else self.axes[axis].full
-            for axis in axes
-        )
-        left_out = inside & self.box(hole)
+            return Part(inside, tuple(box), None)
+        hole: list[int] = []
+        left_out = inside
+        for told in self._told:
+            atoms = told.closed(unwanted) if told.axis.listed else told.full
+            hole.append(atoms)
+            if atoms != told.full:
+                left_out &= told.slab(atoms)
+                if not left_out:
+                    return Part(inside, tuple(box), None)
         if left_out & cells:
             return None
-        return Part(inside & ~left_out, box, hole if left_out else None)
+        return Part(inside & ~left_out, tuple(box), tuple(hole))
 
     def clause(self, cells: int) -> Part | None:
         """Return the clause that reaches just `cells`, None where there is none."""
@@ -252,7 +282,7 @@ class Cells:
     def lists_round(self, cell: int) -> Iterator[int]:
         """Yield, for every list that one cell is on, those of the list who cannot be kept out with the cell kept."""
         shadows = [self.shadow(position, cell) for position in range(len(self.axes))]
-        box = self.box([self.closed(position, own) for position, own in enumerate(shadows)])
+        box = self.box([told.closed(cell) for told in self._told])
         if self.reached_by_others:
             yield box
         for position, axis in enumerate(self.axes):

@@ -14,7 +14,7 @@ from segmentation_core.planning.clauses import PLAIN, Answer, Taking, lists_of
 from segmentation_core.planning.partitions import Partition
 from segmentation_core.planning.plan import Clause, Nearest
 from segmentation_core.planning.several import WORK, clauses_of, shape_of_piece, unreachable
-from segmentation_core.planning.trees import Branch, Leaf, branch, leaves, parts_of, region_of
+from segmentation_core.planning.trees import Branch, Leaf, branch, has_links, leaves, parts_of, region_of
 from segmentation_core.regions import Region
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ def nearest_of_tree(
     of every `and` within one `or`, and all other `or`s left out. Combinations are counted over the tree's conditions,
     each true or false. None where lists link two of them.
     """
-    conditions = leaves(tree)
-    if len({leaf.axis for leaf in conditions}) < len(conditions) or taking.groups > 1:
+    if has_links(tree) or taking.groups > 1:
         return None, None
     return _wider(tree, factors, taking), _part(tree, factors, most, taking)
 

@@ -16,15 +16,24 @@ import msgspec
 
 from segmentation_core.planning.factors import Factors
 from segmentation_core.planning.pivots import guard
-from segmentation_core.planning.trees import Branch, Leaf, opposite
+from segmentation_core.planning.trees import Branch, Leaf, leaves, opposite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from segmentation_core.planning.trees import Tree
 
-_MOST_ORDERED = 10
+MAX_STEPS = 4_000
+"""How many steps choosing among cuts may take; past that whatever cut is at hand is taken."""
+
+_MOST_ORDERED = 8
 """The parts of how large an `or` are put into the best of all orders."""
+
+_ROUND = 3
+"""How many parts of an `or` can go round."""
+
+_MOST_KNOWN = 4
+"""Of how large an `or` it is known, and not guessed, what a part takes."""
 
 _MOST_KEPT = 10
 """Of how many parts of an `and` all choices are tried of which to keep whole."""
@@ -51,20 +60,54 @@ class _Cost(msgspec.Struct, frozen=True, order=True):
 
 
 class Partition:
-    """The ways to cut one tree into few parts of at most so many holes. `parts` is how many they are."""
+    """The ways to cut one tree into few parts of at most so many holes. `parts` is how many they are.
+
+    Where the tree asks about one factor in several places, some of the parts may be nobody: then there are fewer.
+    """
 
     def __init__(self, tree: Tree, factors: Factors, groups: int = 1) -> None:
         self._top = _Node(tree, _Setting(factors, groups))
+        self._full = {leaf.axis: leaf.full for leaf in leaves(tree)}
         self.parts = self._top.clauses.parts
 
     def ways(self) -> Iterator[Iterator[Piece]]:
         """Yield the cuts into so few parts: one at least, for each choice of what stays whole at the top."""
-        yield from self._top.ways()
+        for pieces in self._top.ways():
+            yield (tidy for piece in pieces if (tidy := self._tidied(piece)))
+
+    def _tidied(self, piece: Piece) -> Piece | None:
+        """Return a part whose holes lie in its box and are smaller on two axes at least; None where it is nobody."""
+        box = dict(piece.box)
+        waiting = list(piece.holes)
+        holes: list[dict[int, int]] = []
+        while waiting:
+            hole = waiting.pop(0)
+            inside = {axis: missed & box.get(axis, missed) for axis, missed in hole.items()}
+            smaller = [axis for axis, missed in inside.items() if missed != box.get(axis, self._full[axis])]
+            if not smaller:
+                return None
+            if not all(inside.values()):
+                continue
+            if len(smaller) == 1:
+                (axis,) = smaller
+                box[axis] = box.get(axis, self._full[axis]) & ~inside[axis]
+                waiting, holes = [*holes, *waiting], []
+            else:
+                holes.append(inside)
+        return Piece(box, tuple(holes)) if all(box.values()) else None
 
 
-class _Setting(msgspec.Struct, frozen=True):
+class _Setting(msgspec.Struct):
+    """What a cut keeps to. `left` steps may be taken: looking for what parts of an `and` to keep whole is one."""
+
     factors: Factors
     groups: int
+    left: int = MAX_STEPS
+
+    def step(self) -> bool:
+        """Take a step, and tell whether there was one left."""
+        self.left -= 1
+        return self.left >= 0
 
 
 class _Node:
@@ -149,7 +192,13 @@ class _Node:
     @cached_property
     def clauses(self) -> _Cost:
         """What it costs to cut it into clauses."""
-        return _sum(_best_cut(told).cost for told in self.terms)
+        return _sum(cuts[0].cost for cuts in self.cuts)
+
+    @cached_property
+    def cuts(self) -> list[list[_Cut]]:
+        """The ways to cut each term into clauses, as few as any: the best first."""
+        ways = [sorted(_cuts(told), key=lambda cut: cut.cost) for told in self.terms]
+        return [[cut for cut in cuts if cut.cost.parts == cuts[0].cost.parts] for cuts in ways]
 
     @cached_property
     def terms(self) -> list[list[_Node]]:
@@ -168,13 +217,7 @@ class _Node:
             parts.append(_Node(Branch("or", tuple(part.tree for part in listed)), self.setting))
         else:
             parts += listed
-        order = (
-            _best_order(parts) if len(parts) <= _MOST_ORDERED else sorted(parts, key=lambda part: part.contrary.boxes)
-        )
-        return [
-            [part for node in (*(other.contrary for other in order[:i]), order[i]) for part in node.all_hold]
-            for i in range(len(order))
-        ]
+        return _best_terms(parts)
 
     @cached_property
     def all_hold(self) -> list[_Node]:
@@ -183,12 +226,11 @@ class _Node:
 
     def ways(self) -> Iterator[Iterator[Piece]]:
         """Yield the ways to cut it into the fewest clauses: if it is an `and`, one for each choice of what to keep."""
-        if len(self.terms) > 1:
-            yield (piece for told in self.terms for piece in _best_cut(told).pieces())
+        if len(self.cuts) > 1:
+            yield (piece for cuts in self.cuts for piece in cuts[0].pieces())
         else:
-            for cut in _cuts(self.terms[0]):
-                if cut.cost.parts == self.clauses.parts:
-                    yield cut.pieces()
+            for cut in self.cuts[0]:
+                yield cut.pieces()
 
 
 class _Cut(msgspec.Struct, frozen=True):
@@ -213,7 +255,7 @@ def _cuts(nodes: Sequence[_Node]) -> list[_Cut]:
     """Return the ways to cut an `and`: some parts stay whole, or an `or` is taken apart before that is chosen."""
     found = _kept(nodes)
     for node in nodes:
-        if len(nodes) > 1 and len(node.terms) > 1:
+        if len(nodes) > 1 and nodes[0].setting.step() and len(node.terms) > 1:
             others = tuple(other for other in nodes if other is not node)
             rather = tuple(_best_cut([*told, *others]) for told in node.terms)
             found.append(_Cut(_sum(cut.cost for cut in rather), (), others, rather))
@@ -225,14 +267,24 @@ def _kept(nodes: Sequence[_Node]) -> list[_Cut]:
     groups = nodes[0].setting.groups
     keepable = [node for node in nodes if node.boxes.parts > 1 and node.holes <= groups][:_MOST_KEPT]
     found: list[_Cut] = []
-    for kept in product((False, True), repeat=len(keepable)):
-        whole = tuple(node for node, keep in zip(keepable, kept, strict=True) if keep)
-        if sum(node.holes for node in whole) <= groups:
-            others = tuple(node for node in nodes if node not in whole)
-            cost = _all_of(node.boxes for node in others)
-            found.append(_Cut(_Cost(cost.parts, cost.lists + sum(node.boxes.lists for node in whole)), whole, others))
+    for whole in _within_groups(keepable, groups):
+        others = tuple(node for node in nodes if node not in whole)
+        cost = _all_of(node.boxes for node in others)
+        found.append(_Cut(_Cost(cost.parts, cost.lists + sum(node.boxes.lists for node in whole)), whole, others))
     fewest = min(cut.cost.parts for cut in found)
     return [cut for cut in found if cut.cost.parts == fewest]
+
+
+def _within_groups(nodes: Sequence[_Node], groups: int) -> Iterator[tuple[_Node, ...]]:
+    """Yield the choices of nodes whose holes come to so many groups at the most."""
+    if not nodes:
+        yield ()
+        return
+    first, *others = nodes
+    yield from _within_groups(others, groups)
+    if first.holes <= groups:
+        for more in _within_groups(others, groups - first.holes):
+            yield (first, *more)
 
 
 def _best_cut(nodes: Sequence[_Node]) -> _Cut:
@@ -262,24 +314,69 @@ def _sum(costs: Iterable[_Cost]) -> _Cost:
     return _Cost(parts, sum(cost.parts * cost.lists for cost in known) / parts)
 
 
-def _best_order(terms: Sequence[_Node]) -> list[_Node]:
-    """Return the order of the terms of an `or` in which the first that holds makes the fewest clauses.
+def _best_terms(parts: Sequence[_Node]) -> list[list[_Node]]:
+    """Return disjoint terms that come to an `or` of these parts, such that they make the fewest clauses.
 
-    What a term costs depends on which stand before it, not on their order (Held and Karp 1962).
+    Each part is the first that holds, in the best order: what it costs depends on which stand before it, not on their
+    order (Held and Karp 1962). The last three may go round instead: whoever is in one and not in the next, and whoever
+    is in all three.
     """
+    if len(parts) > _MOST_ORDERED or parts[0].setting.left < 0:
+        return _first_that_holds(sorted(parts, key=lambda part: part.contrary.boxes))
     best: dict[int, tuple[int, float, list[int]]] = {0: (0, 0.0, [])}
-    for before in range(1 << len(terms)):
-        parts, lists, order = best[before]
-        others = [terms[j].contrary for j in order]
-        for i, term in enumerate(terms):
-            if not before >> i & 1:
-                nodes = [part for node in (*others, term) for part in node.all_hold]
-                cost = min([*(cut.cost for cut in _kept(nodes)), *_taken_apart(nodes)])
-                found = (parts + cost.parts, lists + cost.parts * cost.lists, [*order, i])
-                after = before | 1 << i
-                if after not in best or found < best[after]:
-                    best[after] = found
-    return [terms[i] for i in best[(1 << len(terms)) - 1][2]]
+    everyone = (1 << len(parts)) - 1
+    rounds: list[tuple[int, float, list[int]]] = []
+    for before in range(1 << len(parts)):
+        clauses, lists, order = best[before]
+        rest = [i for i in range(len(parts)) if not before >> i & 1]
+        for i in rest:
+            cost = _cost_of_term(_first_that_holds([parts[j] for j in (*order, i)])[-1], len(parts))
+            found = (clauses + cost.parts, lists + cost.parts * cost.lists, [*order, i])
+            after = before | 1 << i
+            if after not in best or found < best[after]:
+                best[after] = found
+        if len(rest) == _ROUND:
+            costs = [
+                _cost_of_term([*_none_hold([parts[j] for j in order]), *term], len(parts))
+                for term in _round([parts[i] for i in rest])
+            ]
+            rounds.append(
+                (
+                    clauses + sum(cost.parts for cost in costs),
+                    lists + sum(cost.parts * cost.lists for cost in costs),
+                    [*order, *rest],
+                )
+            )
+    one_by_one = best[everyone]
+    clauses, lists, order = min([*rounds, one_by_one], key=lambda found: found[:2])
+    ordered = [parts[i] for i in order]
+    if one_by_one[:2] == (clauses, lists):
+        return _first_that_holds([parts[i] for i in one_by_one[2]])
+    earlier = ordered[:-_ROUND]
+    outside = _none_hold(earlier)
+    return [*_first_that_holds(earlier), *([*outside, *term] for term in _round(ordered[-_ROUND:]))]
+
+
+def _first_that_holds(parts: Sequence[_Node]) -> list[list[_Node]]:
+    return [[*_none_hold(parts[:i]), *part.all_hold] for i, part in enumerate(parts)]
+
+
+def _none_hold(parts: Sequence[_Node]) -> list[_Node]:
+    return [node for part in parts for node in part.contrary.all_hold]
+
+
+def _round(parts: Sequence[_Node]) -> list[list[_Node]]:
+    """Return whoever is in one of three parts and not in the next, going round, and whoever is in all of them."""
+    told = [[*part.all_hold, *parts[i - 1].contrary.all_hold] for i, part in enumerate(parts)]
+    return [*told, [node for part in parts for node in part.all_hold]]
+
+
+def _cost_of_term(nodes: Sequence[_Node], beside: int) -> _Cost:
+    """Return what it takes to cut a term, one of so many of an `or`; past a few it is guessed."""
+    if beside <= _MOST_KNOWN:
+        return _best_cut(nodes).cost
+    kept = [cut.cost for cut in _kept(nodes)]
+    return min([*kept, *_taken_apart(nodes)]) if nodes[0].setting.step() else min(kept)
 
 
 def _taken_apart(nodes: Sequence[_Node]) -> Iterator[_Cost]:

@@ -10,10 +10,12 @@ from segmentation_core.planning.cells import MAX_CELLS, Cells, OutOfWork, TooMan
 from segmentation_core.planning.clauses import PLAIN, Answer, Taking, clause_of, lists_of
 from segmentation_core.planning.conjunctions import shape_of_conditions
 from segmentation_core.planning.exhaustive import TooMany, best_plan
+from segmentation_core.planning.factored import factored
 from segmentation_core.planning.factors import factors_of
 from segmentation_core.planning.nearest import nearest_of_cells, nearest_of_tree
 from segmentation_core.planning.plan import Bound, Certificate, Nearest, Plan, Reason
 from segmentation_core.planning.profiles import INCLUDE_EXCLUDE
+from segmentation_core.planning.proofs import bound_in_groups
 from segmentation_core.planning.several import (
     NOT_FOUND,
     TOO_MANY,
@@ -23,7 +25,7 @@ from segmentation_core.planning.several import (
     of_cells,
     of_tree,
 )
-from segmentation_core.planning.trees import Branch, may_be_a_clause, tree_of
+from segmentation_core.planning.trees import Leaf, has_links, may_be_a_clause, tree_of
 
 if TYPE_CHECKING:
     from segmentation_core.catalog import Catalog
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from segmentation_core.planning.factors import Factors
     from segmentation_core.planning.plan import Clause
     from segmentation_core.planning.profiles import Profile
+    from segmentation_core.planning.trees import Tree
     from segmentation_core.regions import Region
 
 MAX_CLAUSES = 64
@@ -76,19 +79,23 @@ def _plan(wanted: Filter, factors: Factors, taking: Taking, most: int) -> Plan:
         if isinstance(plain, Answer):
             return _exact(wanted, Several((plain.clause,), Bound(1, plain.at_least)))
     tree = tree_of(wanted.region, factors)
-    answer = clause_of(wanted.region, factors, taking) if tree is None or may_be_a_clause(tree) else None
+    answer = clause_of(wanted.region, factors, taking) if tree is None or _may_be_a_clause(tree, taking) else None
     if isinstance(answer, Answer):
         return _exact(wanted, Several((answer.clause,), Bound(1, answer.at_least)))
     known = _of_few_lists(wanted.region, factors, taking, most)
-    if tree and known is None:
-        known = of_tree(tree, factors, most, taking)
+    if known is None:
+        known = _of_tree(wanted.region, tree, factors, taking, most)
     if isinstance(known, Several):
-        if isinstance(tree, Branch) and not known.proved and taking == PLAIN:
-            known = improved(known, tree, factors)
         return _exact(wanted, known)
     if tree and known and known.kind in ("too-many-clauses", "not-found"):
         return _inexact(wanted, known, *nearest_of_tree(tree, factors, most, taking))
     return _of_cells(wanted, known, answer, factors, taking, most)
+
+
+def _may_be_a_clause(tree: Tree, taking: Taking) -> bool:
+    return may_be_a_clause(tree) and not (
+        has_links(tree) and bound_in_groups(tree, taking.groups, empty=taking.empty).clauses > 1
+    )
 
 
 def _of_few_lists(region: Region, factors: Factors, taking: Taking, most: int) -> Several | Reason | None:
@@ -105,6 +112,17 @@ def _of_few_lists(region: Region, factors: Factors, taking: Taking, most: int) -
     return Several(plans.best, Bound(len(plans.best), lists))
 
 
+def _of_tree(region: Region, tree: Tree | None, factors: Factors, taking: Taking, most: int) -> Several | Reason | None:
+    """Plan the tree that a region means, or else one in which a level stands in several places."""
+    told = tree or factored(region, factors, taking.groups)
+    if told is None:
+        return None
+    known = of_tree(told, factors, most, taking)
+    if not isinstance(known, Several) or known.proved or taking != PLAIN or isinstance(told, Leaf):
+        return known
+    return improved(known, told, factors)
+
+
 def _of_cells(  # noqa: PLR0913, PLR0917  all that is known so far
     wanted: Filter, known: Reason | None, why: Reason | None, factors: Factors, taking: Taking, most: int
 ) -> Plan:
@@ -112,7 +130,7 @@ def _of_cells(  # noqa: PLR0913, PLR0917  all that is known so far
     try:
         cells = Cells(wanted.region, factors, empty=taking.empty)
     except TooManyCells:
-        return _inexact(wanted, known or why or _TOO_LARGE)
+        return _inexact(wanted, known or Reason("too-large", " ".join([_TOO_LARGE, *([why.message] if why else [])])))
     try:
         several = of_cells(cells, most, taking)
     except OutOfWork:
@@ -150,9 +168,8 @@ def _past_a_limit(clauses: tuple[Clause, ...], profile: Profile) -> Reason | Non
 _OVERLAPPING = Reason(
     "only-overlapping", "Only ad sets that some people are in twice could reach this audience exactly."
 )
-_TOO_LARGE = Reason(
-    "too-large",
-    f"The filter tells more than {MAX_CELLS:,} combinations apart, more than the planner looks at for several ad sets.",
+_TOO_LARGE = (
+    f"The filter tells more than {MAX_CELLS:,} combinations apart, more than the planner looks at for several ad sets."
 )
 
 

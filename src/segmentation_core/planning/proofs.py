@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import lru_cache
+from itertools import islice
 from math import comb, prod
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,7 +23,7 @@ import msgspec
 
 from segmentation_core.planning.covers import smallest_cover
 from segmentation_core.planning.plan import Bound
-from segmentation_core.planning.trees import Branch, Leaf, branch, leaves, opposite, parts_of
+from segmentation_core.planning.trees import Branch, Leaf, branch, has_links, leaves, opposite, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 _REMEMBERED = 8_192
 
+_MOST_HELD = 64
+"""In how many ways conditions on factors that a tree asks about more than once are held."""
+
 
 def bound_in_groups(tree: Tree, groups: int, *, empty: bool) -> Bound:
     """Return how many clauses, and then lists, every plan of a tree has that no one clause means.
@@ -39,14 +43,9 @@ def bound_in_groups(tree: Tree, groups: int, *, empty: bool) -> Bound:
     A clause of so many include groups is a box less so many boxes: the product of matrices of rank 2, one for each.
     `empty` tells whether a clause may include no list.
     """
-    ranks = [rank(free) for free in without_links(tree)]
-    clauses = max(-(-max(ranks, default=1) // 2 ** min(groups, 60)), 2 if ranks and not _has_links(tree) else 1)
+    ranks = [rank(free) for free in islice(without_links(tree), _MOST_HELD)]
+    clauses = max(-(-max(ranks, default=1) // 2 ** min(groups, 60)), 2 if ranks and not has_links(tree) else 1)
     return Bound(clauses, 0 if empty else clauses)
-
-
-def _has_links(tree: Tree) -> bool:
-    conditions = leaves(tree)
-    return len({leaf.axis for leaf in conditions}) < len(conditions)
 
 
 def bound_of(tree: Tree, factors: Factors) -> Bound:
@@ -56,39 +55,69 @@ def bound_of(tree: Tree, factors: Factors) -> Bound:
     """
     count = Counter(leaf.axis for leaf in leaves(tree))
     lists = {leaf.axis: kept_out(leaf, factors) if count[leaf.axis] == 1 else 1 for leaf in leaves(tree)}
-    bounds = [_bound(free, lists) for free in without_links(tree)]
+    bounds = [_bound(free, lists) for free in islice(without_links(tree), _MOST_HELD)]
     return max(bounds, key=lambda bound: (bound.clauses, bound.segments), default=Bound(1, 1))
 
 
 def without_links(tree: Tree) -> Iterator[Tree]:
-    """Yield what is left of a tree when, of conditions on one factor, all but one are taken as true, or as false."""
+    """Yield what is left of a tree when people are held to states of each factor that it asks about more than once.
+
+    Those states differ in one condition, which is kept, or in none; the others are true or false of them all.
+    """
     count = Counter(leaf.axis for leaf in leaves(tree))
-    linked = [leaf for leaf in leaves(tree) if count[leaf.axis] > 1]
-    if not linked:
+    linked = next((leaf.axis for leaf in leaves(tree) if count[leaf.axis] > 1), None)
+    if linked is None:
         yield tree
         return
-    own = [leaf for leaf in linked if leaf.axis == linked[0].axis]
-    for kept in own:
-        for held in (True, False):
-            left = _held(tree, [leaf for leaf in own if leaf is not kept], held=held)
-            if not isinstance(left, bool):
-                yield from without_links(left)
+    times = Counter(leaf for leaf in leaves(tree) if leaf.axis == linked)
+    own = list(times)
+    kinds = dict.fromkeys(tuple(leaf.inside >> state & 1 for leaf in own) for state in range(own[0].full.bit_length()))
+    found: dict[Tree | bool, None] = {}
+    for kind in kinds:
+        alone = [
+            i for i, leaf in enumerate(own) if times[leaf] == 1 and (*kind[:i], 1 - kind[i], *kind[i + 1 :]) in kinds
+        ]
+        for kept in alone or [-1]:
+            held = {leaf: bool(holds) for i, (leaf, holds) in enumerate(zip(own, kind, strict=True)) if i != kept}
+            found[_held(tree, held)] = None
+    for left in found:
+        if not isinstance(left, bool):
+            yield from without_links(left)
 
 
-def _held(tree: Tree, conditions: Sequence[Leaf], *, held: bool) -> Tree | bool:
+def _held(tree: Tree, conditions: Mapping[Leaf, bool]) -> Tree | bool:
     if isinstance(tree, Leaf):
-        return held if any(tree is leaf for leaf in conditions) else tree
-    return branch(tree.joins, [_held(part, conditions, held=held) for part in tree.parts])
+        return conditions.get(tree, tree)
+    return branch(tree.joins, [_held(part, conditions) for part in tree.parts])
 
 
 def _bound(tree: Tree, lists: Mapping[int, int]) -> Bound:
     heaviest = max(lists[leaf.axis] for leaf in leaves(tree))
     apart = people_apart(tree, lists)
-    clauses = max(apart.people, -(-rank(tree) // 2))
+    clauses = max(apart.people, _clauses(tree))
     always = sum(lists[part.axis] for part in parts_of(tree, "and") if isinstance(part, Leaf))
     segments = apart.people + max(0, apart.lists - apart.people * heaviest)
     segments += (clauses - apart.people) * (1 + max(0, always - heaviest))
     return Bound(clauses, max(segments, _lists_of_grid(tree, lists)))
+
+
+def _clauses(tree: Tree) -> int:
+    """Return how few clauses there are by rank, and by what stands alone in an `or`.
+
+    Beside conditions that the platform itself targets, and beside those that lists speak of, an `or` of `and`s takes
+    clauses of their own: one for each of the former, one for all of the latter.
+    """
+    least = -(-rank(tree) // 2)
+    others = [part for part in tree.parts if isinstance(part, Branch)] if isinstance(tree, Branch) else []
+    if isinstance(tree, Leaf) or not others:
+        return least
+    if tree.joins == "and":
+        return max(least, *(_clauses(part) for part in others))
+    alone = [part.listed for part in tree.parts if isinstance(part, Leaf)]
+    rest = branch("or", others)
+    if isinstance(rest, bool) or not alone:
+        return least
+    return max(least, _clauses(rest) + alone.count(False) + (True in alone))
 
 
 def kept_out(leaf: Leaf, factors: Factors) -> int:

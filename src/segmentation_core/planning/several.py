@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,19 +15,30 @@ from segmentation_core.planning.partitions import Partition, Piece
 from segmentation_core.planning.plan import Bound, Clause, Reason
 from segmentation_core.planning.proofs import bound_in_groups, bound_of
 from segmentation_core.planning.shapes import Shape
-from segmentation_core.planning.trees import region_of, shrunk
+from segmentation_core.planning.trees import (
+    has_links,
+    region_of,
+    shrunk,
+    without_conditions_alone,
+    without_conditions_of_all,
+)
 from segmentation_core.regions import bits
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from segmentation_core.planning.cells import Part
     from segmentation_core.planning.factors import Factors
-    from segmentation_core.planning.trees import Branch, Tree
+    from segmentation_core.planning.trees import Branch, Leaf, Tree
 
 _MOST_SHRUNK = 1 << 12
 """Up to how many cells a tree is looked at cell by cell when all but two of each branch's conditions are held fast."""
 
 _MOST_IMPROVED = 1 << 9
 """Up to how many cells a tree is looked at cell by cell."""
+
+_FEW_STEPS = 3_000
+"""How many steps a search for fewer clauses of what is nearly a tree may take."""
 
 WORK = 60_000
 """How many steps telling whom no clause reaches, and what is nearest, may take each."""
@@ -48,6 +60,11 @@ class Several(msgspec.Struct, frozen=True):
         segments = sum(clause.segments for clause in self.clauses)
         return (len(self.clauses), segments, [clause.order() for clause in self.clauses])
 
+    def bounded(self, clauses: int) -> Several:
+        """Return the same plan with what is proved of its number, if it is more than was known."""
+        better = clauses > self.bound.clauses
+        return msgspec.structs.replace(self, bound=Bound(clauses, clauses)) if better else self
+
     @property
     def proved(self) -> bool:
         """Whether it is proved that no plan has fewer clauses."""
@@ -60,7 +77,7 @@ def of_tree(tree: Tree, factors: Factors, most: int, taking: Taking = PLAIN) -> 
     if partition.parts == 1:
         (piece,) = next(partition.ways())
         answer = lists_of(shape_of_piece(piece, factors), factors, taking)
-        return answer if isinstance(answer, Reason) else Several((answer.clause,), Bound(1, answer.at_least))
+        return Several((answer.clause,), Bound(1, answer.at_least)) if isinstance(answer, Answer) else None
     bound = bound_of(tree, factors) if taking == PLAIN else bound_in_groups(tree, taking.groups, empty=taking.empty)
     if bound.clauses > most:
         return Reason("too-many-clauses", TOO_MANY.format(bound.clauses, most))
@@ -68,11 +85,17 @@ def of_tree(tree: Tree, factors: Factors, most: int, taking: Taking = PLAIN) -> 
         return Reason("not-found", _NOT_SO_FEW.format(partition.parts, bound.clauses, most))
     found: list[Several] = []
     for pieces in map(tuple, partition.ways()):
-        answers = [lists_of(shape_of_piece(piece, factors), factors, taking) for piece in pieces]
-        clauses = [answer.clause for answer in answers if isinstance(answer, Answer)]
-        if len(clauses) == len(pieces):
-            found.append(Several(tuple(sorted(clauses, key=Clause.order)), bound, pieces))
+        clauses = _said(pieces, factors, taking)
+        if clauses:
+            found.append(Several(clauses, bound, pieces))
     return min(found, key=lambda several: several.size, default=None)
+
+
+def _said(pieces: Sequence[Piece], factors: Factors, taking: Taking) -> tuple[Clause, ...] | None:
+    """Return the clauses of parts of a tree in the order of plans, None where lists cannot say one of them."""
+    answers = [lists_of(shape_of_piece(piece, factors), factors, taking) for piece in pieces]
+    clauses = [answer.clause for answer in answers if isinstance(answer, Answer)]
+    return tuple(sorted(clauses, key=Clause.order)) if len(clauses) == len(pieces) else None
 
 
 TOO_MANY = "This takes at least {} ad sets, more than the {} that a plan may have."
@@ -115,32 +138,49 @@ def of_cells(cells: Cells, most: int, taking: Taking = PLAIN) -> Several | Reaso
 
 
 def improved(known: Several, tree: Branch, factors: Factors) -> Several:
-    """Return a plan of a tree, with a better bound or even fewer clauses where dealing finds them.
+    """Return a plan of a tree, with a better bound or even fewer clauses where a search over a grid finds them.
 
-    The bound is sought over the smaller tree that is left when all but two of each branch's conditions are held fast:
-    it takes no more clauses than the whole.
+    The bound is sought first over the smaller tree that is left without conditions that stand alone, and when of each
+    branch's conditions all but two are held fast: it takes no more clauses than the whole.
     """
-    small = shrunk(tree)
-    for some in dict.fromkeys((small, tree)):
-        try:
-            cells = Cells(region_of(some, factors), factors)
-        except TooManyCells:
-            break
-        if cells.full.bit_length() > (_MOST_IMPROVED if some == tree else _MOST_SHRUNK):
-            break
-        pieces = tuple(next(Partition(some, factors).ways())) if some != tree else known.pieces
-        parts = [
-            reduce(lambda kept, hole: kept & ~cells.of_states(hole), piece.holes, cells.of_states(piece.box))
-            for piece in pieces
-        ]
-        better, least = bounds.fewest(cells.wanted, parts, known.bound.clauses, cells)
-        if better and some == tree:
-            return Several(clauses_of(better, cells), Bound(least, least))
-        if least > known.bound.clauses:
-            known = Several(known.clauses, Bound(least, least), known.pieces)
+    rest, more = without_conditions_alone(tree)
+    small = shrunk(rest)
+    always, core = without_conditions_of_all(tree)
+    try:
+        if small != core:
+            cells = Cells(region_of(small, factors), factors, most=_MOST_SHRUNK)
+            (parts,) = islice(Partition(small, factors).ways(), 1)
+            _, least = bounds.fewest(cells.wanted, cells_of(parts, cells), known.bound.clauses - more, cells)
+            known = known.bounded(least + more)
         if known.proved:
-            break
+            return known
+        cells = Cells(region_of(core, factors), factors, most=_MOST_SHRUNK if has_links(core) else _MOST_IMPROVED)
+    except TooManyCells:
+        return known
+    better, least = bounds.fewest(cells.wanted, cells_of(known.pieces, cells), known.bound.clauses, cells)
+    known = known.bounded(least)
+    if better is None and not known.proved and has_links(core):
+        better = splits.split(cells.wanted, cells, len(known.clauses) - 1, _FEW_STEPS)
+        if better:
+            fewer, least = bounds.fewest(cells.wanted, [part.cells for part in better], least, cells)
+            better, known = fewer or better, known.bounded(least)
+    if better:
+        pieces = tuple(_within(piece_of(part, cells), always) for part in better)
+        clauses = _said(pieces, factors, PLAIN)
+        return Several(clauses, known.bound, pieces) if clauses else known
     return known
+
+
+def cells_of(pieces: Iterable[Piece], cells: Cells) -> list[int]:
+    """Return the cells of each part of a tree."""
+    return [
+        reduce(lambda kept, hole: kept & ~cells.of_states(hole), piece.holes, cells.of_states(piece.box))
+        for piece in pieces
+    ]
+
+
+def _within(piece: Piece, conditions: Sequence[Leaf]) -> Piece:
+    return Piece(piece.box | {leaf.axis: leaf.inside for leaf in conditions}, piece.holes)
 
 
 NOT_FOUND = Reason(
@@ -187,19 +227,29 @@ def clauses_of(parts: list[Part], cells: Cells, taking: Taking = PLAIN) -> tuple
 
 def _shape(part: Part, cells: Cells) -> Shape:
     """Return what a part is on each factor and direct dimension, in states."""
+    piece = piece_of(part, cells)
+    direct = {
+        name: values
+        for position, axis in enumerate(cells.axes)
+        if not axis.listed and (atoms := cells.shadow(position, part.cells)) != axis.full
+        for name, values in cells.allowed_values(axis, atoms).items()
+    }
+    return Shape(
+        {axis: inside for axis, inside in piece.box.items() if axis >= 0}, piece.holes, dict(sorted(direct.items()))
+    )
+
+
+def piece_of(part: Part, cells: Cells) -> Piece:
+    """Return what a part is on each factor, and on each level of direct dimensions that are single, in states."""
     atoms = [cells.shadow(axis, part.cells) for axis in range(len(cells.axes))]
     unwanted = cells.box(atoms) & ~part.cells
     box: dict[int, int] = {}
     hole: dict[int, int] = {}
-    direct: dict[str, tuple[str, ...]] = {}
     for position, (axis, some) in enumerate(zip(cells.axes, atoms, strict=True)):
-        if axis.factor is None:
-            if some != axis.full:
-                direct |= cells.allowed_values(axis, some)
-            continue
+        place = ~axis.levels[0] if axis.factor is None else axis.factor
         if some != axis.full:
-            box[axis.factor] = axis.states(some)
+            box[place] = axis.states(some)
         missed = cells.shadow(position, unwanted)
-        if unwanted and missed != some:
-            hole[axis.factor] = axis.states(missed)
-    return Shape(box, (hole,) if hole else (), dict(sorted(direct.items())))
+        if axis.listed and unwanted and missed != some:
+            hole[place] = axis.states(missed)
+    return Piece(box, (hole,) if hole else ())

@@ -25,13 +25,17 @@ _BOTH = 1 << 10
 """Up to how many cells both constructions are tried."""
 
 
-def split(wanted: int, cells: Cells, most: int) -> list[Part] | None:
-    """Return at most so many disjoint clauses whose union is `wanted`, None where none were found."""
-    cells.allow(MAX_WORK)
+def split(wanted: int, cells: Cells, most: int, work: int | None = None) -> list[Part] | None:
+    """Return at most so many disjoint clauses whose union is `wanted`, None where none were found.
+
+    Each of two constructions may take `work` steps, MAX_WORK where it is not said.
+    """
+    work = MAX_WORK if work is None else work
+    cells.allow(work)
     cut = _cut(wanted, cells, most)
     if cut is not None and cells.full.bit_length() > _BOTH:
         return cut
-    cells.allow(MAX_WORK)
+    cells.allow(work)
     found = [parts for parts in (_grown(wanted, cells, most), cut) if parts is not None]
     return min(found, key=len, default=None)
 
