@@ -22,7 +22,7 @@ from segmentation_core.errors import TooComplex
 from segmentation_core.expressions import And, HasAll, HasAny, HasNone, Not, Or
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from segmentation_core.catalog import Catalog
     from segmentation_core.expressions import Condition, Expression
@@ -318,20 +318,29 @@ class Region:
             node = child
         return person
 
-    def count(self) -> int:
-        """Return how many people there could be in the region: combinations of all values, subsets of multi ones."""
-        everybody = [len(level.states) for level in self.space.levels]
+    def count(self, alike: Mapping[int, Sequence[int]] | None = None) -> int:
+        """Return how many people there could be in the region: combinations of all values, subsets of multi ones.
+
+        If `alike` is given, states of a level in one of its sets count as one, and a level without sets not at all; the
+        region cuts none of them in two.
+        """
+        sizes = [
+            len(level.states) if alike is None else len(alike.get(depth, ())) or 1
+            for depth, level in enumerate(self.space.levels)
+        ]
+
+        def states(level: int, mask: int) -> int:
+            return mask.bit_count() if alike is None else sum(bool(mask & some) for some in alike[level])
 
         def of_node(level: int, edges: list[tuple[int, tuple[int, int]]]) -> tuple[int, int]:
             people = sum(
-                mask.bit_count() * below * prod(everybody[level + 1 : next_level])
-                for mask, (next_level, below) in edges
+                states(level, mask) * below * prod(sizes[level + 1 : next_level]) for mask, (next_level, below) in edges
             )
             return level, people
 
-        deepest = len(everybody)
+        deepest = len(sizes)
         level, people = self.gathered(of_node, nobody=(deepest, 0), everyone=(deepest, 1))
-        return people * prod(everybody[:level])
+        return people * prod(sizes[:level])
 
     def boxes(self) -> Iterator[dict[int, int]]:
         """Yield disjoint boxes, states by level, that come to the region: few, and not always the fewest.

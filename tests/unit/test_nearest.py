@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from segmentation_core import Catalog, Nearest, parse_filter, plan_audience
+from segmentation_core import Catalog, Nearest, Plan, parse_filter, plan_audience
+from segmentation_core.planning import exhaustive
 from tests.unit.brute import audience, reached, union
+from tests.unit.test_factored import repeating
 from tests.unit.test_profiles import profile
 from tests.unit.test_trees import LINKED, tree_documents
 
@@ -37,21 +40,30 @@ PARTLY = catalog_of([*FAMILIES[:-1], {"id": "e0", "where": {"e": "0"}}])
 """Whoever is e 1 is on no list that says so."""
 
 
-@given(tree_documents(), st.sampled_from([CATALOG, PARTLY]))
-def test_what_is_near_a_tree_is_on_its_side_and_as_far_off_as_said(document: Document, catalog: Catalog) -> None:
-    document = json.loads(json.dumps(document).replace('["0", "2"]', '["1"]'))
-    wanted = parse_filter(document, catalog)
-    plan, people = plan_audience(wanted, catalog, profile=ONE), audience(wanted)
+def assert_on_its_side(plan: Plan, catalog: Catalog, people: int, most: int) -> None:
     for nearest, wider in ((plan.superset, True), (plan.subset, False)):
         if not isinstance(nearest, Nearest):
             continue
         event(f"{len(nearest.clauses)} clauses, {nearest.cells} off")
-        found = union(reached(clause, catalog) for clause in nearest.clauses)
+        reached_by = [reached(clause, catalog) for clause in nearest.clauses]
+        found = union(reached_by)
         off = found & ~people if wider else people & ~found
+        assert sum(map(int.bit_count, reached_by)) == found.bit_count(), "disjoint"
         assert not (people & ~found if wider else found & ~people)
-        assert len(nearest.clauses) <= 1
+        assert len(nearest.clauses) <= most
         assert (nearest.cells > 0) == (off > 0) == (nearest.witness is not None)
-        if nearest.witness is not None:
+
+
+@given(tree_documents(), st.sampled_from([CATALOG, PARTLY]), st.integers(1, 3))
+def test_what_is_near_a_tree_is_on_its_side_and_as_far_off_as_said(
+    document: Document, catalog: Catalog, most: int
+) -> None:
+    document = json.loads(json.dumps(document).replace('["0", "2"]', '["1"]'))
+    wanted = parse_filter(document, catalog)
+    plan = plan_audience(wanted, catalog, profile=profile(clauses=most))
+    assert_on_its_side(plan, catalog, audience(wanted), most)
+    for nearest, wider in ((plan.superset, True), (plan.subset, False)):
+        if isinstance(nearest, Nearest) and nearest.witness is not None:
             assert wanted.matches(_somebody(nearest.witness)) != wider
 
 
@@ -95,14 +107,16 @@ def test_what_the_platform_itself_targets_is_in_no_superset_beside_others() -> N
         "or": [{"a": ["0"], "b": ["0"]}, {"f": ["0"]}, {"and": [{"or": [{"f": ["1"]}, {"c": ["0"]}]}, {"d": ["0"]}]}]
     }
     plan = plan_audience(parse_filter({"or": [{"a": ["0"], "b": ["0"]}, {"f": ["0"]}]}, CATALOG), CATALOG, profile=ONE)
-    assert plan.superset is None
+    assert isinstance(plan.superset, Nearest)
+    assert not plan.superset.clauses[0].direct
     assert isinstance(plan.subset, Nearest)
     assert plan_audience(parse_filter(wanted, CATALOG), CATALOG, profile=ONE).exact is False
 
 
 def test_where_no_list_reaches_the_superset_there_is_none() -> None:
-    wanted = {"or": [{"e": ["1"]}, {"a": ["0"], "b": ["0"]}]}
-    plan = plan_audience(parse_filter(wanted, PARTLY), PARTLY, profile=ONE)
+    catalog = catalog_of([{"id": f"{name}0", "where": {name: "0"}} for name in "abcde"])
+    wanted = {"or": [{"a": ["1"], "b": ["1"]}, {"c": ["1"], "d": ["1"]}]}
+    plan = plan_audience(parse_filter(wanted, catalog), catalog, profile=ONE)
     assert plan.reason
     assert plan.superset is None
     assert isinstance(plan.subset, Nearest)
@@ -117,11 +131,40 @@ def test_an_and_of_what_the_platform_targets_is_in_no_superset() -> None:
     catalog = Catalog.from_json(json.dumps(document))
     wanted = {"or": [{"f": ["0"], "g": ["0"]}, {"a": ["0"], "b": ["0"]}, {"c": ["0"], "d": ["0"]}]}
     plan = plan_audience(parse_filter(wanted, catalog), catalog, profile=ONE)
-    assert plan.superset is None
+    assert isinstance(plan.superset, Nearest)
+    assert not plan.superset.clauses[0].direct
     assert isinstance(plan.subset, Nearest)
 
 
-def test_where_lists_link_conditions_nothing_is_offered() -> None:
-    wanted = {"or": [{"c": ["0"], "a": ["0"]}, {"d": ["0"], "b": ["0"]}]}
-    plan = plan_audience(parse_filter(wanted, LINKED), LINKED, profile=ONE)
-    assert plan.superset is plan.subset is None
+@pytest.mark.parametrize("catalog", [CATALOG, LINKED], ids=["apart", "linked"])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_as_many_ad_sets_as_there_may_be_are_used(catalog: Catalog, groups: int) -> None:
+    platform = profile(clauses=3, include_groups=groups)
+    wanted = parse_filter(
+        {"or": [{"a": ["0"], "b": ["0"]}, {"c": ["0"], "d": ["0"], "e": ["0"]}, {"f": ["0"]}]}, catalog
+    )
+    plan = plan_audience(wanted, catalog, profile=platform)
+    if plan.exact:
+        assert len(plan.clauses) <= 3
+        return
+    assert isinstance(plan.subset, Nearest)
+    assert isinstance(plan.superset, Nearest)
+    assert len(plan.subset.clauses) == 3
+    assert 0 < len(plan.superset.clauses) <= 3
+
+
+@given(repeating(), st.sampled_from([CATALOG, LINKED]), st.integers(1, 3), st.integers(1, 2))
+def test_what_is_near_a_filter_is_on_its_side_however_it_is_worded(
+    document: Document, catalog: Catalog, most: int, groups: int
+) -> None:
+    document = json.loads(json.dumps(document).replace('["0", "2"]', '["1"]'))
+    wanted = parse_filter(document, catalog)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(exhaustive, "MOST_LISTS", 0)
+        plan = plan_audience(wanted, catalog, profile=profile(clauses=most, include_groups=groups))
+    event(str(plan.reason and plan.reason.kind))
+    if plan.exact:
+        return
+    assert_on_its_side(plan, catalog, audience(wanted), most)
+    if plan.reason and plan.reason.kind == "too-many-clauses":
+        assert isinstance(plan.superset, Nearest)

@@ -20,6 +20,7 @@ from segmentation_core.errors import DocumentError, ProfileError
 from segmentation_core.planning.profiles import FIGURES, INCLUDE_EXCLUDE, LIMITS, Limit, Profile
 from segmentation_core.testing import catalogs, filter_documents
 from tests.unit.brute import audience, cheapest, everyone, is_reached, smallest
+from tests.unit.heart import heart
 
 Document = dict[str, Any]
 
@@ -141,6 +142,7 @@ def test_unlimited_and_unknown_are_no_limit_but_unknown_groups_are_one() -> None
 # Plans keep to profiles.
 
 
+@heart
 @given(st.data())
 def test_with_groups_and_empty_includes_plans_are_exact_and_on_small_catalogues_the_best(data: st.DataObject) -> None:
     catalog = data.draw(catalogs(max_segments=5, max_people=32))
@@ -162,6 +164,7 @@ def test_with_groups_and_empty_includes_plans_are_exact_and_on_small_catalogues_
             assert sum(is_reached(clause, catalog, person) for clause in plan.clauses) == wanted.matches(person)
 
 
+@heart
 @given(st.data())
 def test_with_more_lists_and_groups_plans_are_exact_and_bounds_are_not_above_them(data: st.DataObject) -> None:
     catalog = data.draw(catalogs(max_segments=10, max_people=32))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from functools import reduce
+from heapq import nlargest
 from itertools import islice
 from math import prod
 from operator import or_
@@ -13,88 +13,102 @@ from segmentation_core.planning import splits
 from segmentation_core.planning.clauses import PLAIN, Answer, Taking, lists_of
 from segmentation_core.planning.partitions import Partition
 from segmentation_core.planning.plan import Clause, Nearest
-from segmentation_core.planning.several import WORK, clauses_of, shape_of_piece, unreachable
-from segmentation_core.planning.trees import Branch, Leaf, branch, has_links, leaves, parts_of, region_of
+from segmentation_core.planning.proofs import bound_in_groups
+from segmentation_core.planning.several import WORK, Several, clauses_of, of_tree, shape_of_piece, unreachable
+from segmentation_core.planning.shapes import Shape
+from segmentation_core.planning.trees import Branch, Leaf, branch, may_be_a_clause, region_of
 from segmentation_core.regions import Region
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from segmentation_core.planning.cells import Cells, Part
     from segmentation_core.planning.factors import Factors
     from segmentation_core.planning.partitions import Piece
-    from segmentation_core.planning.trees import Tree
+    from segmentation_core.planning.trees import Found, Tree
 
 _LOOKED_AT = 4_096
 """Of how many parts of a tree those are chosen that reach most of it."""
 
 
 def nearest_of_tree(
-    tree: Tree, factors: Factors, most: int, taking: Taking = PLAIN
+    tree: Tree, region: Region, factors: Factors, most: int, taking: Taking = PLAIN
 ) -> tuple[Nearest | None, Nearest | None]:
-    """Return a superset and a subset of a tree, of at most so many clauses; None where none was found.
+    """Return a superset and a subset of a region that a tree means, of at most so many clauses; None for none found.
 
-    The subset are those clauses of its cut that reach most, the superset one clause: the tree with one condition kept
-    of every `and` within one `or`, and all other `or`s left out. Combinations are counted over the tree's conditions,
-    each true or false. None where lists link two of them.
+    The subset are those clauses of its cut that reach most. The superset is what is left when parts of its `and`s are
+    left out, one after another, each time that which adds least, until so few clauses mean it. Combinations are those
+    of what the region tells apart.
     """
-    if has_links(tree) or taking.groups > 1:
-        return None, None
-    return _wider(tree, factors, taking), _part(tree, factors, most, taking)
+    return _wider(tree, region, factors, most, taking), _part(tree, region, factors, most, taking)
 
 
-def _part(tree: Tree, factors: Factors, most: int, taking: Taking) -> Nearest:
-    conditions = len(leaves(tree))
-    pieces = sorted(
-        islice(next(Partition(tree, factors).ways()), _LOOKED_AT), key=lambda piece: -_combinations(piece, conditions)
-    )
-    taken: list[tuple[Piece, Clause]] = []
-    missed: list[Piece] = []
-    for piece in pieces:
+def _part(tree: Tree, region: Region, factors: Factors, most: int, taking: Taking) -> Nearest:
+    alike = region.alike()
+    pieces = [*islice(next(Partition(tree, factors, taking.groups).ways()), _LOOKED_AT)]
+    likely = nlargest(2 * most, pieces, key=_reach)
+    counts = [_region_of(piece, factors).count(alike) for piece in likely]
+    taken: list[Clause] = []
+    off = region.count(alike)
+    for count, piece in sorted(zip(counts, likely, strict=True), key=lambda one: -one[0]):
         answer = lists_of(shape_of_piece(piece, factors), factors, taking)
         if isinstance(answer, Answer) and len(taken) < most:
-            taken.append((piece, answer.clause))
-        else:
-            missed.append(piece)
-    off = _true(tree) - sum(_combinations(piece, conditions) for piece, _ in taken)
-    witness = _region_of(missed[0], factors).witness() if missed else None
-    return Nearest(tuple(sorted((clause for _, clause in taken), key=Clause.order)), off, witness)
+            taken.append(answer.clause)
+            off -= count
+            pieces.remove(piece)
+    witness = _region_of(pieces[0], factors).witness() if pieces else None
+    return Nearest(tuple(sorted(taken, key=Clause.order)), off, witness)
 
 
-def _wider(tree: Tree, factors: Factors, taking: Taking) -> Nearest | None:
-    parts = parts_of(tree, "and")
-    own = [part for part in parts if isinstance(part, Leaf)]
-    ors = [_one_of_each(part) for part in parts if isinstance(part, Branch)]
-    joined = [branch("and", [*own, *kept]) for kept in ([], *([one] for one in ors if one))]
-    wider = [(_combinations_of(some, tree), i, some) for i, some in enumerate(joined) if not isinstance(some, bool)]
-    for count, _, some in sorted(wider, key=lambda one: one[:2]):
-        (piece,) = next(Partition(some, factors).ways())
-        answer = lists_of(shape_of_piece(piece, factors), factors, taking)
-        if isinstance(answer, Answer):
-            witness = (region_of(some, factors) - region_of(tree, factors)).witness()
-            return Nearest((answer.clause,), count - _true(tree), witness)
+def _reach(piece: Piece) -> float:
+    """Return about what share of all combinations a part of a tree holds: the fewer conditions the more."""
+    return reduce(lambda kept, hole: kept - 0.5 ** len(hole), piece.holes, 1.0) * 0.5 ** len(piece.box)
+
+
+def _wider(tree: Tree, region: Region, factors: Factors, most: int, taking: Taking) -> Nearest | None:
+    some: Tree | bool = tree
+    while not isinstance(some, bool):
+        some = min(_left_out(some), key=_share)
+        clauses = _clauses_of(some, factors, most, taking)
+        if clauses:
+            wider = Region.everyone(factors.space) if isinstance(some, bool) else region_of(some, factors)
+            alike = region.alike()
+            return Nearest(clauses, wider.count(alike) - region.count(alike), (wider - region).witness())
     return None
 
 
-def _one_of_each(tree: Branch) -> Tree | None:
-    """Return an `or` of conditions that holds all of an `or`: of every `and` in it the one that fewest states meet.
+def _clauses_of(tree: Found, factors: Factors, most: int, taking: Taking) -> tuple[Clause, ...] | None:
+    """Return at most so many clauses that mean a tree, or everyone; None where that is not to be had."""
+    if not isinstance(tree, Leaf | Branch):
+        answer = lists_of(Shape({}, (), {}), factors, taking)
+        return (answer.clause,) if isinstance(answer, Answer) else None
+    if not may_be_a_clause(tree) and bound_in_groups(tree, taking.groups, empty=taking.empty).clauses > most:
+        return None
+    several = of_tree(tree, factors, most, taking)
+    return several.clauses if isinstance(several, Several) else None
 
-    None where the platform itself targets one of them, which no clause can say beside others.
-    """
-    kept: list[Tree] = []
-    for part in tree.parts:
-        if isinstance(part, Leaf):
-            kept.append(part)
-            continue
-        own = [leaf for leaf in part.parts if isinstance(leaf, Leaf) and leaf.listed]
-        inner = [found for one in part.parts if isinstance(one, Branch) and (found := _one_of_each(one))]
-        if own:
-            kept.append(min(own, key=lambda leaf: (Fraction(leaf.inside.bit_count(), leaf.full.bit_count()), leaf)))
-        elif inner:
-            kept.append(inner[0])
-        else:
-            return None
-    joined = branch("or", kept)
-    assert not isinstance(joined, bool)  # noqa: S101  two parts or more
-    return joined if all(leaf.listed for leaf in leaves(joined)) else None
+
+def _left_out(tree: Tree) -> Iterator[Tree | bool]:
+    """Yield what is left of a tree when one part of one of its `and`s is left out, the last first, or everything."""
+    yield True
+    if isinstance(tree, Branch):
+        for i, part in reversed([*enumerate(tree.parts)]):
+            others = [*tree.parts[:i], *tree.parts[i + 1 :]]
+            if tree.joins == "and":
+                yield branch("and", others)
+            if isinstance(part, Branch):
+                yield from (branch(tree.joins, [*others, left]) for left in _left_out(part))
+
+
+def _share(tree: Found) -> float:
+    """Return the share of people that a tree holds, if each condition were met by those of its states."""
+    if isinstance(tree, Leaf):
+        return tree.inside.bit_count() / tree.full.bit_count()
+    if not isinstance(tree, Branch):
+        return 1.0
+    if tree.joins == "and":
+        return prod(map(_share, tree.parts))
+    return 1 - prod(1 - _share(part) for part in tree.parts)
 
 
 def _region_of(piece: Piece, factors: Factors) -> Region:
@@ -104,26 +118,6 @@ def _region_of(piece: Piece, factors: Factors) -> Region:
         return factors.box(listed) & Region.box(factors.space, direct)
 
     return reduce(lambda kept, hole: kept - box(hole), piece.holes, box(piece.box))
-
-
-def _true(tree: Tree) -> int:
-    """Return how many combinations of its conditions, each true or false, a tree holds."""
-    if isinstance(tree, Leaf):
-        return 1
-    if tree.joins == "and":
-        return prod(map(_true, tree.parts))
-    return (1 << len(leaves(tree))) - prod((1 << len(leaves(part))) - _true(part) for part in tree.parts)
-
-
-def _combinations_of(some: Tree, whole: Tree) -> int:
-    """Return how many combinations of the conditions of a whole tree one holds that has some of them."""
-    return _true(some) << len(leaves(whole)) - len(leaves(some))
-
-
-def _combinations(piece: Piece, conditions: int) -> int:
-    """Return how many combinations a part holds: of one hole at the most, of other conditions than its box."""
-    free = conditions - len(piece.box)
-    return (1 << free) - sum(1 << free - len(hole) for hole in piece.holes)
 
 
 def nearest_of_cells(cells: Cells, most: int, taking: Taking = PLAIN) -> tuple[Nearest | None, Nearest | None]:

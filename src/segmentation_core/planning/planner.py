@@ -83,12 +83,13 @@ def _plan(wanted: Filter, factors: Factors, taking: Taking, most: int) -> Plan:
     if isinstance(answer, Answer):
         return _exact(wanted, Several((answer.clause,), Bound(1, answer.at_least)))
     known = _of_few_lists(wanted.region, factors, taking, most)
-    if known is None:
-        known = _of_tree(wanted.region, tree, factors, taking, most)
+    told = tree or (factored(wanted.region, factors, taking.groups) if known is None else None)
+    if told and known is None:
+        known = _of_tree(told, factors, taking, most)
     if isinstance(known, Several):
         return _exact(wanted, known)
-    if tree and known and known.kind in ("too-many-clauses", "not-found"):
-        return _inexact(wanted, known, *nearest_of_tree(tree, factors, most, taking))
+    if told and known and (known.kind == "too-many-clauses" or (known.kind == "not-found" and tree)):
+        return _inexact(wanted, known, *nearest_of_tree(told, wanted.region, factors, most, taking))
     return _of_cells(wanted, known, answer, factors, taking, most)
 
 
@@ -112,15 +113,11 @@ def _of_few_lists(region: Region, factors: Factors, taking: Taking, most: int) -
     return Several(plans.best, Bound(len(plans.best), lists))
 
 
-def _of_tree(region: Region, tree: Tree | None, factors: Factors, taking: Taking, most: int) -> Several | Reason | None:
-    """Plan the tree that a region means, or else one in which a level stands in several places."""
-    told = tree or factored(region, factors, taking.groups)
-    if told is None:
-        return None
-    known = of_tree(told, factors, most, taking)
-    if not isinstance(known, Several) or known.proved or taking != PLAIN or isinstance(told, Leaf):
+def _of_tree(tree: Tree, factors: Factors, taking: Taking, most: int) -> Several | Reason | None:
+    known = of_tree(tree, factors, most, taking)
+    if not isinstance(known, Several) or known.proved or taking != PLAIN or isinstance(tree, Leaf):
         return known
-    return improved(known, told, factors)
+    return improved(known, tree, factors)
 
 
 def _of_cells(  # noqa: PLR0913, PLR0917  all that is known so far
