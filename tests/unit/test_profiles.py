@@ -182,6 +182,21 @@ def test_with_more_lists_and_groups_plans_are_exact_and_bounds_are_not_above_the
         assert plan.reason.kind in ("indistinguishable", "not-found", "only-overlapping", "unreached")
 
 
+def test_two_lists_of_one_factor_in_two_groups_say_what_they_share() -> None:
+    dimensions = [
+        {"id": "b", "kind": "single", "values": [{"id": name} for name in "abcd"]},
+        {"id": "c", "kind": "single", "values": [{"id": name} for name in "ab"]},
+    ]
+    segments = [{"id": "b {b}", "for_each": ["b"]}, {"id": "x", "where": {"b": ["a", "b", "c"], "c": ["b"]}}]
+    catalog = Catalog.from_json(
+        json.dumps({"name": "x", "version": "1", "dimensions": dimensions, "segments": segments})
+    )
+    plan = plan_audience(parse_filter({"b": ["a"], "c": ["b"]}, catalog), catalog, profile=profile(include_groups=2))
+    (clause,) = plan.clauses
+    assert clause.include == (("b a",), ("x",))
+    assert clause.segments == 2
+
+
 PANEL = panel_catalog()
 
 
@@ -235,6 +250,7 @@ def test_a_plan_past_a_figure_is_told(values: Document, message: str) -> None:
     assert not plan.exact
     assert plan.reason
     assert (plan.reason.kind, plan.reason.message) == ("past-a-limit", message)
+    assert plan.superset is plan.subset is None
 
 
 def test_no_more_ad_sets_than_the_platform_takes() -> None:
@@ -284,7 +300,7 @@ def test_groups_say_more_at_once_and_the_bound_counts_them() -> None:
     assert (sizes[0], sizes[-1]) == (8, 1)
 
 
-def test_what_is_no_tree_is_planned_with_one_group_and_nothing_is_claimed_of_more() -> None:
+def test_two_of_three_take_two_ad_sets_of_two_groups_and_no_more_than_that_is_claimed() -> None:
     two_of_three = {
         "or": [{"age": ["1"], "area": ["1"]}, {"area": ["1"], "gender": ["1"]}, {"gender": ["1"], "age": ["1"]}]
     }

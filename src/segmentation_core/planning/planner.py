@@ -66,7 +66,7 @@ def plan_audience(wanted: Filter, catalog: Catalog, *, profile: Profile = INCLUD
     plan = _plan(wanted, factors_of(catalog), taking, most)
     past = _past_a_limit(plan.clauses, profile)
     if past:
-        plan = Plan(exact=False, clauses=(), certificate=None, fingerprint=plan.fingerprint, reason=past)
+        plan = _inexact(wanted, past)
     return msgspec.structs.replace(plan, profile=profile.id, notes=profile.notes(plan.clauses))
 
 
@@ -77,11 +77,11 @@ def _plan(wanted: Filter, factors: Factors, taking: Taking, most: int) -> Plan:
     if shape:
         plain = lists_of(shape, factors, taking)
         if isinstance(plain, Answer):
-            return _exact(wanted, Several((plain.clause,), Bound(1, plain.at_least)))
+            return _exact(wanted, _of_one_clause(plain, wanted.region, factors, taking, most))
     tree = tree_of(wanted.region, factors)
     answer = clause_of(wanted.region, factors, taking) if tree is None or _may_be_a_clause(tree, taking) else None
     if isinstance(answer, Answer):
-        return _exact(wanted, Several((answer.clause,), Bound(1, answer.at_least)))
+        return _exact(wanted, _of_one_clause(answer, wanted.region, factors, taking, most))
     known = _of_few_lists(wanted.region, factors, taking, most)
     told = tree or (factored(wanted.region, factors, taking.groups) if known is None else None)
     if told and known is None:
@@ -91,6 +91,15 @@ def _plan(wanted: Filter, factors: Factors, taking: Taking, most: int) -> Plan:
     if told and known and (known.kind == "too-many-clauses" or (known.kind == "not-found" and tree)):
         return _inexact(wanted, known, *nearest_of_tree(told, wanted.region, factors, most, taking))
     return _of_cells(wanted, known, answer, factors, taking, most)
+
+
+def _of_one_clause(answer: Answer, region: Region, factors: Factors, taking: Taking, most: int) -> Several:
+    """Return a plan of one clause; with several groups a handful of lists may say it in fewer, some of one factor."""
+    several = Several((answer.clause,), Bound(1, answer.at_least))
+    if taking == PLAIN or answer.clause.segments == answer.at_least:
+        return several
+    few = _of_few_lists(region, factors, taking, most)
+    return few if isinstance(few, Several) else several
 
 
 def _may_be_a_clause(tree: Tree, taking: Taking) -> bool:
