@@ -113,9 +113,16 @@ def test_what_the_platform_itself_targets_is_in_no_superset_beside_others() -> N
     assert plan_audience(parse_filter(wanted, CATALOG), CATALOG, profile=ONE).exact is False
 
 
-def test_where_no_list_reaches_the_superset_there_is_none() -> None:
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"or": [{"a": ["1"], "b": ["1"]}, {"c": ["1"], "d": ["1"]}]},
+        {"and": [{"a": ["1"]}, {"or": [{"b": ["1"], "c": ["1"]}, {"d": ["1"], "e": ["1"]}]}]},
+    ],
+)
+def test_where_no_list_reaches_the_superset_there_is_none(monkeypatch: pytest.MonkeyPatch, wanted: Document) -> None:
+    monkeypatch.setattr(exhaustive, "MOST_LISTS", 0)
     catalog = catalog_of([{"id": f"{name}0", "where": {name: "0"}} for name in "abcde"])
-    wanted = {"or": [{"a": ["1"], "b": ["1"]}, {"c": ["1"], "d": ["1"]}]}
     plan = plan_audience(parse_filter(wanted, catalog), catalog, profile=ONE)
     assert plan.reason
     assert plan.superset is None
