@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 import subprocess
 import sys
 import weakref
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 PASSWORD = "grüße an alle 123"
 COMMAND = str(Path(sys.executable).parent / "segmentation")
+_TLS = ssl.create_default_context()  # never used, and dear to make for each client
 
 
 @contextmanager
@@ -51,23 +53,37 @@ def serving(*arguments: str, password: str | None = PASSWORD) -> Iterator[tuple[
 
 
 class Browser:
-    """Keeps cookies and sends the CSRF header, as the frontend does. Its connections go with it."""
+    """Keeps cookies and sends the CSRF header, as the frontend does. Its connections go with it.
+
+    Further headers are named with underscores: `if_match` is If-Match.
+    """
 
     def __init__(self, address: str) -> None:
-        self.http = httpx.Client(base_url=address, timeout=20)
+        self.http = httpx.Client(base_url=address, timeout=20, verify=_TLS)
         weakref.finalize(self, self.http.close)
 
     def sign_in(self, username: str, password: str = PASSWORD) -> httpx.Response:
         return self.http.post("/api/auth/login", json={"username": username, "password": password})
 
     def headers(self) -> dict[str, str]:
-        return {"X-CSRF-TOKEN": self.http.cookies["csrf_token"]}
+        """Return what a signed-in page sends: nothing before anybody has signed in."""
+        return {"X-CSRF-TOKEN": self.http.cookies["csrf_token"]} if "csrf_token" in self.http.cookies else {}
 
-    def get(self, path: str) -> httpx.Response:
-        return self.http.get(path, headers=self.headers())
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return self.http.get(path, headers={**self.headers(), **_dashed(headers)})
 
-    def post(self, path: str, document: object) -> httpx.Response:
-        return self.http.post(path, json=document, headers=self.headers())
+    def post(self, path: str, document: object, **headers: str) -> httpx.Response:
+        return self.http.post(path, json=document, headers={**self.headers(), **_dashed(headers)})
+
+    def put(self, path: str, document: object, **headers: str) -> httpx.Response:
+        return self.http.put(path, json=document, headers={**self.headers(), **_dashed(headers)})
+
+    def delete(self, path: str, **headers: str) -> httpx.Response:
+        return self.http.delete(path, headers={**self.headers(), **_dashed(headers)})
 
     def post_raw(self, path: str, body: bytes, content_type: str = "application/json") -> httpx.Response:
         return self.http.post(path, content=body, headers={**self.headers(), "Content-Type": content_type})
+
+
+def _dashed(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from adapters.memory import MemoryWork
 from adapters.population import BitmapIndex
 from entrypoints import demo
 from entrypoints.container import Container
@@ -33,8 +34,9 @@ def serve_demo(catalog: Catalog, data_file: Path, *, host: str, port: int) -> No
     settings = Settings.for_demo(os.environ)
     password = demo.demo_password(os.environ)
     population = BitmapIndex.load(catalog, data_file)
-    container = Container(settings=settings, catalog=catalog, population=population)
-    asyncio.run(demo.add_accounts(container.users(), container.passwords(), password))
+    work = MemoryWork(settings.audit_key.encode())
+    container = Container(settings=settings, catalog=catalog, population=population, work=work)
+    asyncio.run(demo.add_accounts(work, container.passwords(), container.clock(), password))
     app = create_app(container)
     listener = _listener(host, port)
     config = uvicorn.Config(

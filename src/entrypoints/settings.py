@@ -24,13 +24,14 @@ _ORIGIN = re.compile(r"https?://[^\s/*,]+")
 class Settings(msgspec.Struct, frozen=True):
     """Settings of the HTTP service.
 
-    `token_keys` is the ring of session keys, key id -> secret, the newest last; `password_cost` is log2 of bcrypt's
-    rounds; `cors_origins` the origins whose pages may call the API with cookies.
+    `token_keys` is the ring of session keys, key id -> secret, the newest last; `audit_key` seals the audit trail;
+    `password_cost` is log2 of bcrypt's rounds; `cors_origins` the origins whose pages may call the API with cookies.
     """
 
     environment: Environment
     token_keys: dict[str, str]
     csrf_key: str
+    audit_key: str
     cors_origins: tuple[str, ...] = ()
     password_cost: int = 12
 
@@ -38,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True):
         """Refuse keys that are short or used twice."""
         keys = [
             ("SEGMENTATION_CSRF_KEY", self.csrf_key),
+            ("SEGMENTATION_AUDIT_KEY", self.audit_key),
             *(("SEGMENTATION_TOKEN_KEYS", k) for k in self.token_keys.values()),
         ]
         problems = [
@@ -73,5 +75,6 @@ class Settings(msgspec.Struct, frozen=True):
             environment="development",
             token_keys={"demo": secrets.token_urlsafe(SHORTEST_KEY)},
             csrf_key=secrets.token_urlsafe(SHORTEST_KEY),
+            audit_key=environ.get("SEGMENTATION_AUDIT_KEY") or secrets.token_urlsafe(SHORTEST_KEY),
             cors_origins=tuple(environ.get("SEGMENTATION_CORS_ORIGINS", "").replace(",", " ").split()),
         )

@@ -104,6 +104,11 @@ class Catalog(msgspec.Struct, frozen=True, eq=False, dict=True):
     warnings: tuple[Problem, ...]
     document: dict[str, Any]
 
+    @property
+    def title(self) -> str:
+        """Name and version, by which other things tell what catalogue they were made with."""
+        return f"{self.name} {self.version}"
+
     @classmethod
     def from_json(cls, text: str | bytes) -> Catalog:
         """Read a catalogue file. Raises CatalogError or DocumentError with the path of every fault found."""

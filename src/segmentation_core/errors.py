@@ -18,8 +18,11 @@
     │   └── WrongCredentials      a sign-in that failed, for whatever reason
     ├── Forbidden                 signed in, but not allowed
     │   └── CsrfMismatch          the request does not prove that the session's own page sent it
-    ├── Conflict                  it exists already
+    ├── NotFound                  it is not there, or not the caller's to see
+    ├── Conflict                  it exists already, or what exists forbids it
+    │   └── Stale                 it has changed since the caller read it
     ├── Overloaded                too much of one kind of work is waiting; later it will go
+    ├── Unavailable               something that we depend on is down
     └── PlanMismatch              a plan called exact selects another number of people than its filter: our fault
 """
 
@@ -155,12 +158,24 @@ class CsrfMismatch(Forbidden):
     """The CSRF header is not the cookie's, or not this session's."""
 
 
+class NotFound(SegmentationError):
+    """It is not there, or it is not the caller's to see: which of the two is not told."""
+
+
 class Conflict(SegmentationError):
-    """Something of that name exists already."""
+    """Something of that name exists already, or what exists forbids the change."""
+
+
+class Stale(Conflict):
+    """It has changed since the caller read it: the version that was given is not the present one."""
 
 
 class Overloaded(SegmentationError):
     """Too many expensive requests are waiting; the caller may try again shortly."""
+
+
+class Unavailable(SegmentationError):
+    """Something that we depend on is down or does not answer in time; the caller may try again shortly."""
 
 
 class PlanMismatch(SegmentationError):

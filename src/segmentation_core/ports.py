@@ -6,13 +6,18 @@ are asynchronous; what only computes is not. `Population` stands in `population.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
+    from segmentation_core.audit import AuditQuery, Entry, Head, Record
+    from segmentation_core.presets import Preset, PresetVersion
     from segmentation_core.sessions import Session
-    from segmentation_core.users import Account, User
+    from segmentation_core.users import Account, Company, Scope, User, UserQuery
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -31,26 +36,88 @@ class Secrets(Protocol):
         ...
 
 
+class Work(Protocol):
+    """Units of work over the stores: what one changes is there as a whole, or not at all. Made closed."""
+
+    async def open(self) -> None:
+        """Make ready. Raises Unavailable where the stores cannot be reached."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what `open` took, once what runs has ended."""
+        ...
+
+    async def run(self, scope: Scope, action: Callable[[Stores], Awaitable[T]]) -> T:
+        """Return what `action` returns, done as one transaction within a scope.
+
+        If it raises, nothing of it is kept, and the error goes on. It may be called again where the store asks for
+        that, so it does nothing but work on the stores. In the scope of a company nothing of another company, and
+        nothing of no company, can be seen or written. Raises Unavailable where the stores do not answer.
+        """
+        ...
+
+
+class Stores(Protocol):
+    """The stores that one unit of work spans; good until it ends."""
+
+    companies: Companies
+    users: Users
+    sessions: Sessions
+    presets: Presets
+    audit: Audit
+
+
+class Companies(Protocol):
+    """The tenants. Names are unique whatever their case."""
+
+    async def named(self, name: str) -> Company:
+        """Return the company of that name, made now where there is none. Of two that make one at once, both get it."""
+        ...
+
+
 class Users(Protocol):
     """The accounts of all companies. Usernames are unique whatever their case, and kept as typed."""
 
-    async def by_id(self, user_id: int) -> User | None:
-        """Return the user, None where there is none."""
+    async def by_id(self, user_id: int, *, lock: bool = False) -> User | None:
+        """Return the user, None where there is none in scope.
+
+        With `lock`, no other unit of work changes it, or returns from such a call, until this one ends.
+        """
         ...
 
-    async def account(self, username: str) -> Account | None:
-        """Return the account of that name, whatever its case, None where there is none."""
+    async def account(self, username: str, *, lock: bool = False) -> Account | None:
+        """Return the account of that name, whatever its case, None where there is none in scope; `lock` as above."""
         ...
 
     async def add(self, user: User, password_hash: str) -> User:
         """Store a new account and return it with the id that it was given; `user.id` is ignored.
 
-        Raises Conflict where the name is taken. Of two that add one name at once, one succeeds.
+        Raises Conflict where the name is taken, in scope or not. Of two that add one name at once, one succeeds.
         """
+        ...
+
+    async def change(self, user: User) -> None:
+        """Store role, dsp, active, names and last login as they are in `user`; nothing happens where it is gone."""
         ...
 
     async def set_password_hash(self, user_id: int, password_hash: str) -> None:
         """Replace the hash of an account; nothing happens where there is none."""
+        ...
+
+    async def delete(self, user_id: int) -> None:
+        """Delete an account with its sessions; its presets stay, with no owner."""
+        ...
+
+    async def all(self) -> list[User]:
+        """Return every account in scope, by role, then first name, then id; by code points."""
+        ...
+
+    async def page(self, query: UserQuery, *, offset: int, limit: int) -> tuple[list[User], int]:
+        """Return some of the accounts that a query asks for, in the order of `all`, and how many there are."""
+        ...
+
+    async def lock_super_admins(self) -> list[int]:
+        """Return the ids of active SuperAdmins; until this unit of work ends, no other one's call returns."""
         ...
 
 
@@ -61,8 +128,11 @@ class Sessions(Protocol):
         """Store a new session. Its id is fresh."""
         ...
 
-    async def find(self, session_id: str) -> Session | None:
-        """Return the session, expired or not, None where it was ended or never begun."""
+    async def find(self, session_id: str) -> tuple[Session, User] | None:
+        """Return the session, expired or not, and its user as the account is now; None where it was ended or never was.
+
+        It is one indexed read.
+        """
         ...
 
     async def touch(self, session_id: str, seen: datetime) -> None:
@@ -71,6 +141,97 @@ class Sessions(Protocol):
 
     async def end(self, session_id: str) -> None:
         """End a session; nothing happens where it has ended."""
+        ...
+
+    async def end_all(self, user_id: int) -> None:
+        """End every session of a user."""
+        ...
+
+    async def forget(self, before: datetime) -> None:
+        """Forget sessions in scope that began before a time."""
+        ...
+
+
+class Presets(Protocol):
+    """Saved filters with their history. Names are unique for each owner; versions count from 1 without a gap.
+
+    `owner` narrows to one owner's presets, None to none: everybody's in scope.
+    """
+
+    async def add(self, preset: Preset) -> Preset:
+        """Store a new preset as its version 1 and return it with the id that it was given; `preset.id` is ignored.
+
+        Raises Conflict where the owner has one of that name. Of two that add one name at once, one succeeds.
+        """
+        ...
+
+    async def by_id(self, preset_id: int, *, lock: bool = False) -> Preset | None:
+        """Return the preset, None where there is none in scope.
+
+        With `lock`, no other unit of work changes it, or returns from such a call, until this one ends.
+        """
+        ...
+
+    async def change(self, preset: Preset, changed_by: str) -> None:
+        """Store name, document, catalogue, fingerprint, time and version of a locked preset, and its history with them.
+
+        Raises Conflict where its owner has another one of that name.
+        """
+        ...
+
+    async def delete(self, preset_id: int) -> None:
+        """Delete a preset with its history; nothing happens where there is none."""
+        ...
+
+    async def page(self, *, owner: int | None, search: str, offset: int, limit: int) -> tuple[list[Preset], int]:
+        """Return some of the presets whose name contains `search`, whatever the case, the newest first, and how many.
+
+        Of those made at one time the one with the greater id is the newer.
+        """
+        ...
+
+    async def all(self, *, owner: int | None, username: str | None = None) -> list[Preset]:
+        """Return every preset, or those of users who were so named when they made them, the newest first."""
+        ...
+
+    async def versions(self, preset_id: int) -> list[PresetVersion]:
+        """Return the history of a preset, the newest first, the present one included."""
+        ...
+
+    async def version(self, preset_id: int, version: int) -> PresetVersion | None:
+        """Return one version of a preset, None where it never had it."""
+        ...
+
+    async def alike(self, preset: Preset, *, owner: int | None) -> list[Preset]:
+        """Return the other presets of the same company with the same fingerprint, by id; at most ten."""
+        ...
+
+
+class Audit(Protocol):
+    """The audit trail. Records are added, and never changed or taken away."""
+
+    async def add(self, *entries: Entry) -> None:
+        """Add entries to the ends of their chains, in their order; they are kept if the unit of work is."""
+        ...
+
+    async def page(self, query: AuditQuery, *, offset: int, limit: int) -> tuple[list[Record], int]:
+        """Return some of the records in scope that a query asks for, the newest first, and how many there are."""
+        ...
+
+    async def heads(self) -> list[Head]:
+        """Return the ends of all chains in scope, that of no company first."""
+        ...
+
+    async def chain(self, company_id: int | None, *, after: int, limit: int) -> list[Record]:
+        """Return records of one chain that come after a number, ascending."""
+        ...
+
+
+class Builds(Protocol):
+    """Where audience builds are noted, so that building one waits for no chain."""
+
+    def add(self, entry: Entry) -> None:
+        """Note a build; it is in the audit trail within a second, or when the service stops. Never blocks."""
         ...
 
 

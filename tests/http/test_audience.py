@@ -146,7 +146,7 @@ def test_every_choice_of_the_dashboard_is_answered_exactly(analyst: Browser, doc
         ({"filter": {"preset": 17}}, "$.filter.preset", None),
         ({}, "$", "audienceFilters"),
         ({"audienceFilters": {}, "filter": {}}, "$", "one of"),
-        ({"audienceFilters": {}, "segment": {}}, "$", None),
+        ({"audienceFilters": {}, "segment": {}}, "$.segment", None),
         ([], "$", None),
         (None, "$", None),
     ],

@@ -11,6 +11,7 @@ from litestar import get
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.testing import TestClient
 
+from adapters.memory import MemoryWork
 from adapters.population import BitmapIndex
 from entrypoints import demo
 from entrypoints.container import Container
@@ -39,17 +40,23 @@ class _Failing(BitmapIndex):
         raise RuntimeError(f"secret inside of {wanted}")
 
 
+def _container(people: BitmapIndex) -> Container:
+    settings = Settings.for_demo({})
+    work = MemoryWork(settings.audit_key.encode())
+    return Container(settings=settings, catalog=CATALOG, population=people, work=work)
+
+
 @pytest.fixture
 def client_of() -> Iterator[Callable[[type[BitmapIndex]], TestClient[Any]]]:
     opened: list[TestClient[Any]] = []
 
     def make(population: type[BitmapIndex]) -> TestClient[Any]:
         people = population.from_people(CATALOG, everybody(CATALOG))
-        container = Container(settings=Settings.for_demo({}), catalog=CATALOG, population=people)
+        container = _container(people)
         client = TestClient(create_app(container), raise_server_exceptions=False)
         opened.append(client.__enter__())
         with client.portal() as portal:
-            portal.call(demo.add_accounts, container.users(), container.passwords(), PASSWORD)
+            portal.call(demo.add_accounts, container.work(), container.passwords(), container.clock(), PASSWORD)
         signed = client.post("/api/auth/login", json={"username": "analyst", "password": PASSWORD})
         client.headers["X-CSRF-TOKEN"] = signed.cookies["csrf_token"]
         return client
@@ -157,11 +164,8 @@ def test_a_route_that_does_not_declare_its_access_stops_the_application(monkeypa
     async def open_door() -> None: ...
 
     monkeypatch.setattr("entrypoints.http.operations.health", open_door)
-    container = Container(
-        settings=Settings.for_demo({}), catalog=CATALOG, population=BitmapIndex.from_people(CATALOG, [])
-    )
     with pytest.raises(ImproperlyConfiguredException, match="/open-door"):
-        create_app(container)
+        create_app(_container(BitmapIndex.from_people(CATALOG, [])))
 
 
 def test_who_asks_is_settled_before_what_is_asked(browser: Browser) -> None:

@@ -23,7 +23,7 @@ def test_half_a_character_is_no_password() -> None:
 
 def test_no_origin_may_be_every_origin() -> None:
     with pytest.raises(SettingsError, match="SEGMENTATION_CORS_ORIGINS"):
-        Settings("testing", {"a": KEY}, OTHER, cors_origins=("*", "https://a.test/"))
+        Settings("testing", {"a": KEY}, OTHER, AUDIT, cors_origins=("*", "https://a.test/"))
 
 
 @pytest.mark.parametrize("password", ["a" * 8, "ü" * 64, "🙂" * 64, "    \t    "])
@@ -49,11 +49,11 @@ def test_the_demos_password_is_the_chosen_one_or_a_fresh_one() -> None:
         demo.demo_password({"SEGMENTATION_DEMO_PASSWORD": "short"})
 
 
-KEY, OTHER = "k" * 32, "o" * 32
+KEY, OTHER, AUDIT = "k" * 32, "o" * 32, "a" * 32
 
 
 def test_short_missing_and_equal_keys_are_refused_by_name() -> None:
-    Settings("testing", {"a": KEY}, OTHER)
+    Settings("testing", {"a": KEY}, OTHER, AUDIT)
     for keys, csrf_key, named in (
         ({"a": "short"}, OTHER, "SEGMENTATION_TOKEN_KEYS"),
         ({}, OTHER, "SEGMENTATION_TOKEN_KEYS"),
@@ -62,7 +62,7 @@ def test_short_missing_and_equal_keys_are_refused_by_name() -> None:
         ({"a": KEY, "b": KEY}, OTHER, "two keys are equal"),
     ):
         with pytest.raises(SettingsError, match=named):
-            Settings("testing", keys, csrf_key)
+            Settings("testing", keys, csrf_key, AUDIT)
 
 
 def test_keys_stay_out_of_representations_and_each_demo_draws_its_own() -> None:
@@ -74,4 +74,4 @@ def test_keys_stay_out_of_representations_and_each_demo_draws_its_own() -> None:
     assert one.token_keys["demo"] not in repr(one)
     assert one.csrf_key != other.csrf_key
     assert other.cors_origins == ("https://a.test", "https://b.test")
-    assert Settings("production", {"a": KEY}, OTHER).secure_cookies
+    assert Settings("production", {"a": KEY}, OTHER, AUDIT).secure_cookies

@@ -7,12 +7,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from segmentation_core.users import User, check_password
+from msgspec.structs import replace
+
+from segmentation_core.usecases import Acting
+from segmentation_core.users import ALL_COMPANIES, User, check_password
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from segmentation_core.ports import Passwords, Users
+    from segmentation_core.ports import Clock, Passwords, Stores, Work
 
 _FOLDER: Final = Path(str(files(__name__)))
 CATALOG: Final = _FOLDER / "catalog.json"
@@ -37,7 +40,24 @@ def demo_password(environ: Mapping[str, str]) -> str:
     return chosen
 
 
-async def add_accounts(users: Users, passwords: Passwords, password: str) -> None:
-    """Add the demo accounts, all with one password."""
-    for user in ACCOUNTS:
-        await users.add(user, await passwords.hashed(password))
+async def add_accounts(work: Work, passwords: Passwords, clock: Clock, password: str) -> None:
+    """See that the demo accounts are there as they should be, all with one password, and nobody signed in with them."""
+    hashed = {user.username: await passwords.hashed(password) for user in ACCOUNTS}
+
+    async def add(stores: Stores) -> None:
+        for user in ACCOUNTS:
+            company = await stores.companies.named(user.company_name) if user.company_name else None
+            known = await stores.users.account(user.username, lock=True)
+            if known is None:
+                new = replace(user, company_id=company.id if company else None, created=clock.now())
+                added = await stores.users.add(new, hashed[user.username])
+                await stores.audit.add(Acting(added).entry("user created", f"user {added.id}", clock.now()))
+                continue
+            present = known.user
+            changed = replace(present, role=user.role, dsp=user.dsp, active=True)
+            await stores.users.change(changed)
+            await stores.users.set_password_hash(present.id, hashed[user.username])
+            await stores.sessions.end_all(present.id)
+            await stores.audit.add(Acting(present).entry("password changed", f"user {present.id}", clock.now()))
+
+    await work.run(ALL_COMPANIES, add)

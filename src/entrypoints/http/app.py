@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from litestar import Litestar, Router
@@ -10,14 +12,15 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from entrypoints.http import audience, auth, operations, sign_in
+from adapters.builds import cancelled
+from entrypoints.http import audience, audit, auth, operations, presets, sign_in, users
 from entrypoints.http.errors import respond
 from entrypoints.http.headers import add_headers
 from entrypoints.http.requests import ApiRequest, only_known_parameters
 from segmentation_core import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from entrypoints.container import Container
 
@@ -38,10 +41,34 @@ def create_app(container: Container) -> Litestar:
             sign_in.me,
             audience.build,
             audience.get_catalog,
+            users.all_users,
+            users.find_users,
+            users.create_user,
+            users.change_user,
+            users.delete_user,
+            presets.create_preset,
+            presets.find_presets,
+            presets.list_presets,
+            presets.list_presets_of_user,
+            presets.get_preset,
+            presets.change_preset,
+            presets.delete_preset,
+            presets.list_versions,
+            presets.revert_preset,
+            audit.read_trail,
         ],
         dependencies={
             name: _provided(getattr(container, name))
-            for name in ("settings", "catalog", "sign_in", "sign_out", "build_audience")
+            for name in (
+                "settings",
+                "catalog",
+                "sign_in",
+                "sign_out",
+                "build_audience",
+                "manage_users",
+                "manage_presets",
+                "read_audit",
+            )
         },
         guards=[auth.guard(container.authenticate()), only_known_parameters],
         request_class=ApiRequest,
@@ -51,7 +78,8 @@ def create_app(container: Container) -> Litestar:
         cors_config=CORSConfig(
             allow_origins=list(settings.cors_origins),
             allow_credentials=True,
-            allow_headers=["Content-Type", auth.CSRF_HEADER],
+            allow_headers=["Content-Type", auth.CSRF_HEADER, "If-Match", "If-None-Match"],
+            expose_headers=["ETag", "X-Request-ID"],
             allow_methods=["GET", "POST", "PUT", "DELETE"],
         )
         if settings.cors_origins
@@ -63,10 +91,24 @@ def create_app(container: Container) -> Litestar:
             openapi_router=Router("/schema", route_handlers=[], opt=auth.PUBLIC),
             render_plugins=[JsonRenderPlugin()],
         ),
+        lifespan=[lambda _: _running(container)],
         logging_config=None,
     )
     auth.require_declared_access(app)
     return app
+
+
+@asynccontextmanager
+async def _running(container: Container) -> AsyncIterator[None]:
+    """Open the stores, and record builds, as long as the application runs."""
+    work, builds = container.work(), container.builds()
+    await work.open()
+    recording = asyncio.create_task(builds.run())
+    try:
+        yield
+    finally:
+        await cancelled(recording)
+        await work.close()
 
 
 def _provided(provider: Callable[[], object]) -> Provide:

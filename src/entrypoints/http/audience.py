@@ -97,7 +97,7 @@ async def build(
     catalog: NamedDependency[SkipValidation[Catalog]],
 ) -> AudienceAnswer | AudienceSize:
     """Return how many people the filter means, and the lists to include and to exclude that mean exactly the same."""
-    audience = await build_audience(request.user, wanted(data, catalog))
+    audience = await build_audience(request.acting, wanted(data, catalog))
     return answer(audience, catalog)
 
 
@@ -128,7 +128,7 @@ def answer(audience: Audience, catalog: Catalog) -> AudienceAnswer | AudienceSiz
     metadata = BuildMetadata(
         built_at=audience.built_at,
         built_by=audience.built_by,
-        catalog=f"{catalog.name} {catalog.version}",
+        catalog=catalog.title,
         fingerprint=audience.fingerprint,
     )
     plan, sizes = audience.plan, audience.plan_size

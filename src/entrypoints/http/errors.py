@@ -16,12 +16,15 @@ from segmentation_core.errors import (
     CsrfMismatch,
     Forbidden,
     InputError,
+    NotFound,
     NotSignedIn,
     Overloaded,
     PlanMismatch,
     Problem,
     SegmentationError,
+    Stale,
     TooComplex,
+    Unavailable,
 )
 
 if TYPE_CHECKING:
@@ -35,8 +38,11 @@ STATUS: Final[dict[type[SegmentationError], HTTPStatus]] = {
     NotSignedIn: HTTPStatus.UNAUTHORIZED,
     CsrfMismatch: HTTPStatus.FORBIDDEN,
     Forbidden: HTTPStatus.FORBIDDEN,
+    NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
+    Stale: HTTPStatus.PRECONDITION_FAILED,
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     PlanMismatch: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """The status of each core error; one that is not named has that of its nearest ancestor here."""
@@ -86,10 +92,12 @@ def respond(request: Request[Any, Any, Any], fault: Exception) -> Response[Probl
         headers = dict(fault.headers or {})
     else:
         status, said = HTTPStatus.INTERNAL_SERVER_ERROR, ""
-    ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(fault, Overloaded)
+    ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(fault, Overloaded | Unavailable)
     if ours:
         said = "Something went wrong on our side. The request id says which case it was."
         _log.error("request %s failed", request_id(request.scope), exc_info=fault)
+    if isinstance(fault, Unavailable):
+        _log.warning("request %s: %s", request_id(request.scope), fault)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = _RETRY_AFTER
     details = ProblemDetails(

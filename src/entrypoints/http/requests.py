@@ -1,29 +1,90 @@
-"""Reading request bodies: JSON in UTF-8, strictly, with the path of every fault."""
+"""Reading requests strictly, with the place of every fault: bodies, which are JSON in UTF-8, addresses and queries."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 from litestar import Request
 from litestar.datastructures import State
 from litestar.exceptions import ClientException, HTTPException, InternalServerException
+from litestar.params import PathParameter, QueryParameter
 from litestar.status_codes import HTTP_415_UNSUPPORTED_MEDIA_TYPE
 
+from entrypoints.http.headers import request_id
 from segmentation_core.documents import at, parse_json
-from segmentation_core.errors import Problem, RequestError, excerpt
-from segmentation_core.users import User
+from segmentation_core.errors import Problem, RequestError, excerpt, one_of
+from segmentation_core.usecases import Acting
+from segmentation_core.users import LONGEST_NAME, User
 
 if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
     from litestar.handlers.base import BaseRouteHandler
 
 
+T = TypeVar("T", bound=str)
+
+LARGEST_ID: Final = 2**63 - 1
+NO_ID: Final = 0
+"""What nothing has: ids count from 1."""
+
+PathId = Annotated[
+    str, PathParameter(description="The id.", schema_extra={"type": "integer", "minimum": 1, "maximum": LARGEST_ID})
+]
+SearchText = Annotated[str, QueryParameter(description="A part of the name, whatever its case.")]
+
+_ID: Final = re.compile(r"[1-9][0-9]{0,18}")
+_FIELD: Final = re.compile(r"Object (missing required|contains unknown) field `(.*)`", re.DOTALL)
+
+
+def path_id(text: str) -> int:
+    """Return the id in an address, `NO_ID` for what is none, so that it is answered like one that nothing has."""
+    return int(text) if _ID.fullmatch(text) and int(text) <= LARGEST_ID else NO_ID
+
+
+def asked_text(name: str, given: str, *, source: str = "query") -> str:
+    """Return a text of a query or an address. Raises RequestError for what no name can have."""
+    if len(given) > LONGEST_NAME:
+        message, expected = f"has {len(given)} characters", f"at most {LONGEST_NAME}"
+        raise RequestError(Problem(f"{source}.{name}", message, expected=expected))
+    if "\0" in given:
+        raise RequestError(Problem(f"{source}.{name}", "contains the character NUL, which no name may"))
+    return given
+
+
+def asked_choice(name: str, given: str, allowed: tuple[T, ...]) -> T | None:
+    """Return the one of `allowed` that a query names, None where it names none. Raises RequestError for another."""
+    chosen = next((one for one in allowed if one == given), None)
+    if given and chosen is None:
+        raise RequestError(Problem(f"query.{name}", "is not known", excerpt(given), one_of(given, allowed)))
+    return chosen
+
+
+def asked_time(name: str, given: str) -> datetime | None:
+    """Return the time that a query names, None where it names none. Raises RequestError for one without its zone."""
+    if not given:
+        return None
+    try:
+        time = msgspec.convert(given, datetime)
+    except msgspec.ValidationError:
+        time = None
+    if time is None or time.tzinfo is None:
+        expected = "a time with its zone, such as 2026-01-31T23:59:00Z"
+        raise RequestError(Problem(f"query.{name}", "is not a time", excerpt(given), expected))
+    return time
+
+
 def only_known_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Refuse query parameters that the route does not declare (`opt["query"]`), and any that is given twice."""
     known = handler.opt.get("query", ())
-    given = [name for name, _ in parse_qsl(connection.scope["query_string"].decode("latin-1"), keep_blank_values=True)]
+    query = connection.scope["query_string"].decode("latin-1")
+    try:
+        given = [name for name, _ in parse_qsl(query, keep_blank_values=True, errors="strict")]
+    except UnicodeDecodeError as fault:
+        raise RequestError(Problem("query", "is not UTF-8")) from fault
     problems = [
         Problem(at("query", name), "is given twice" if name in known else "there is no such parameter", excerpt(name))
         for name in dict.fromkeys(given)
@@ -35,6 +96,11 @@ def only_known_parameters(connection: ASGIConnection[Any, Any, Any, Any], handle
 
 class ApiRequest(Request[User, None, State]):
     """A request whose body is what the handler's `data` says, or is refused: nothing is coerced, nothing ignored."""
+
+    @property
+    def acting(self) -> Acting:
+        """Who sent the request, and its id."""
+        return Acting(self.user, request_id(self.scope))
 
     async def body(self) -> bytes:
         """Return the body; an empty one is refused where the handler needs it, and one that ends early."""
@@ -56,8 +122,7 @@ class ApiRequest(Request[User, None, State]):
         try:
             return msgspec.convert(document, field.annotation)
         except msgspec.ValidationError as fault:
-            message, _, path = str(fault).partition(" - at ")
-            raise RequestError(Problem(path.strip("`") or "$", message)) from fault
+            raise RequestError(_problem(fault)) from fault
 
     def _require_json(self) -> None:
         media_type, options = self.content_type
@@ -65,3 +130,13 @@ class ApiRequest(Request[User, None, State]):
             raise HTTPException(
                 status_code=HTTP_415_UNSUPPORTED_MEDIA_TYPE, detail="The body has to be application/json in UTF-8."
             )
+
+
+def _problem(fault: msgspec.ValidationError) -> Problem:
+    """Return where a body is not what it should be: a field that is missing has its place too, and an unknown one."""
+    message, _, path = str(fault).partition(" - at ")
+    path = path.strip("`") or "$"
+    field = _FIELD.fullmatch(message)
+    if field is None:
+        return Problem(path, message)
+    return Problem(at(path, field[2]), "is missing" if field[1] == "missing required" else "there is no such field")

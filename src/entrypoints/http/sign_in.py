@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, SkipValidation
 
 from entrypoints.http.auth import PUBLIC, SIGNED_IN, TOKEN, cleared_cookies, one_cookie, session_cookies
+from entrypoints.http.headers import request_id
 from entrypoints.http.requests import ApiRequest
 from entrypoints.settings import Settings
 from segmentation_core.errors import NotSignedIn
@@ -80,12 +81,13 @@ class MeAnswer(msgspec.Struct, frozen=True):
 
 @post("/api/auth/login", opt=PUBLIC, status_code=200, operation_id="signIn", summary="Sign in")
 async def login(
+    request: ApiRequest,
     data: JSONBody[Credentials],
     sign_in: NamedDependency[SkipValidation[SignIn]],
     settings: NamedDependency[SkipValidation[Settings]],
 ) -> Response[SignInAnswer]:
     """Begin a session of 8 hours, carried by the cookies `token` and `csrf_token`."""
-    user, signed = await sign_in(data.username, data.password)
+    user, signed = await sign_in(data.username, data.password, request_id(request.scope))
     answer = SignInAnswer("You are signed in.", UserSummary.of(user))
     return Response(answer, cookies=session_cookies(signed, secure=settings.secure_cookies))
 
@@ -98,7 +100,7 @@ async def logout(
 ) -> Response[Message]:
     """End the session, where there is one, and clear its cookies."""
     with suppress(NotSignedIn):  # a token sent twice is none, but its cookies are cleared all the same
-        await sign_out(one_cookie(request.headers, TOKEN))
+        await sign_out(one_cookie(request.headers, TOKEN), request_id(request.scope))
     return Response(Message("You are signed out."), cookies=cleared_cookies(secure=settings.secure_cookies))
 
 

@@ -1,0 +1,103 @@
+"""Reading the audit trail."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromQuery, QueryParameter, SkipValidation
+
+from entrypoints.http.auth import SIGNED_IN
+from entrypoints.http.entity_tags import listed
+from entrypoints.http.pages import PageNumber, PageOf10, Pagination, asked_page
+from entrypoints.http.requests import ApiRequest, asked_text, asked_time
+from segmentation_core.audit import AuditQuery, Record
+from segmentation_core.presets import shown_to
+from segmentation_core.usecases import ReadAudit
+from segmentation_core.users import User
+
+Since = Annotated[str, QueryParameter(description="Not before this time (RFC 3339).", format="date-time")]
+Until = Annotated[str, QueryParameter(description="Before this time (RFC 3339).", format="date-time")]
+
+
+class AuditRecord(msgspec.Struct, frozen=True):
+    """What happened: the `number`-th record in the chain of a company (its id), or in that of no company (null).
+
+    `actor` did `action` to `subject`, which was `before` and is `after`.
+    """
+
+    number: int
+    action: str
+    actor: str
+    subject: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    at: datetime
+    request_id: str | None
+    seal: str
+    company: int | None
+
+    @classmethod
+    def of(cls, record: Record, reader: User) -> AuditRecord:
+        """Return what is told of a record."""
+        entry = record.entry
+        return cls(
+            number=record.number,
+            action=entry.action,
+            actor=entry.actor,
+            subject=entry.subject,
+            before=_shown(reader, entry.before),
+            after=_shown(reader, entry.after),
+            at=entry.at,
+            request_id=entry.request_id,
+            seal=record.seal,
+            company=entry.company_id,
+        )
+
+
+class AuditPage(msgspec.Struct, frozen=True):
+    """A page of the audit trail, the newest first."""
+
+    records: tuple[AuditRecord, ...]
+    pagination: Pagination
+
+
+@get(
+    "/api/audit",
+    opt={**SIGNED_IN, "query": ("page", "limit", "action", "actor", "since", "until")},
+    operation_id="readAudit",
+    summary="Who did what",
+)
+async def read_trail(  # noqa: PLR0913, PLR0917  what the query has
+    request: ApiRequest,
+    read_audit: NamedDependency[SkipValidation[ReadAudit]],
+    page: PageNumber = "1",
+    limit: PageOf10 = "10",
+    action: FromQuery[str] = "",
+    actor: FromQuery[str] = "",
+    since: Since = "",
+    until: Until = "",
+) -> Response[AuditPage]:
+    """Return a page of what was done in the caller's company, anywhere for a SuperAdmin, the newest first.
+
+    `action` and `actor` are whole names; what is empty is not asked for.
+    """
+    asked = asked_page(page, limit)
+    query = AuditQuery(
+        action=asked_text("action", action) or None,
+        actor=asked_text("actor", actor) or None,
+        since=asked_time("since", since),
+        until=asked_time("until", until),
+    )
+    records, total = await read_audit(request.acting, query, offset=asked.offset, limit=asked.limit)
+    return listed(request, AuditPage(tuple(AuditRecord.of(one, request.user) for one in records), asked.of(total)))
+
+
+def _shown(reader: User, told: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what a record keeps of something, without segment lists where the reader may not see them."""
+    if told is None or not isinstance(told.get("document"), dict):
+        return told
+    return told | {"document": shown_to(reader, told["document"])}

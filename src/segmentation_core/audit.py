@@ -1,0 +1,113 @@
+"""The audit trail: who did what, in chains that show when a record was changed, taken out, moved or cut off.
+
+The records of a company form a chain, and those of no company one of their own. Each record is sealed with a keyed hash
+(HMAC-SHA256) over itself and the seal before it, so that nobody without the key can make one that fits. What no chain
+can show by itself, that its end was cut off, shows against a head that was exported before.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from segmentation_core.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FIRST_SEAL = ""
+"""What stands before the first record of a chain."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What happened: `actor` did `action` to `subject`, which was `before` and is `after`; no secrets.
+
+    `company_id` tells the chain, None for that of no company. `at` is in UTC.
+    """
+
+    action: str
+    actor_id: int | None
+    actor: str
+    company_id: int | None
+    subject: str
+    at: datetime
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+    request_id: str | None = None
+
+
+class Record(msgspec.Struct, frozen=True):
+    """An entry in its chain: the `number`-th from 1, sealed."""
+
+    number: int
+    entry: Entry
+    seal: str
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The end of a chain: how many records it has, and the last one's seal."""
+
+    company_id: int | None
+    number: int
+    seal: str
+
+
+class AuditQuery(msgspec.Struct, frozen=True):
+    """Which records are asked for: None or empty asks for all."""
+
+    action: str | None = None
+    actor: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def sealed(entry: Entry, after: Head | None, key: bytes) -> Record:
+    """Return the record of an entry after the end of its chain; None where it begins one."""
+    number = after.number + 1 if after else 1
+    return Record(number, entry, _seal(entry, number, after.seal if after else FIRST_SEAL, key))
+
+
+def head_of(record: Record) -> Head:
+    """Return the end of a chain whose last record this is."""
+    return Head(record.entry.company_id, record.number, record.seal)
+
+
+def broken(records: Iterable[Record], key: bytes, *, exported: Head | None = None) -> list[Problem]:
+    """Return what is wrong with a chain, its records ascending by number; nothing where it is whole.
+
+    `exported` is the end that the chain once had. After a record that does not fit, the next ones are held against it
+    as it stands, so that each fault is told once.
+    """
+    problems: list[Problem] = []
+    expected, before = 1, FIRST_SEAL
+    met = exported is None
+    for record in records:
+        place = f"{_chain(record.entry.company_id)}, record {record.number}"
+        if record.number != expected:
+            problems.append(Problem(place, "does not follow the one before it", expected=f"record {expected}"))
+        elif not hmac.compare_digest(_seal(record.entry, record.number, before, key), record.seal):
+            problems.append(Problem(place, "does not have the seal of what it says: it was changed, or moved"))
+        if exported and record.number == exported.number:
+            met = True
+            if record.seal != exported.seal:
+                problems.append(Problem(place, "is not the record that was the last one when the head was exported"))
+        expected, before = record.number + 1, record.seal
+    if exported and not met:
+        place = _chain(exported.company_id)
+        problems.append(
+            Problem(place, f"ends after record {expected - 1}", expected=f"record {exported.number}, as was exported")
+        )
+    return problems
+
+
+def _chain(company_id: int | None) -> str:
+    return "chain of no company" if company_id is None else f"chain of company {company_id}"
+
+
+def _seal(entry: Entry, number: int, before: str, key: bytes) -> str:
+    told = json.dumps([before, number, msgspec.to_builtins(entry)], sort_keys=True, separators=(",", ":"))
+    return hmac.new(key, told.encode(), "sha256").hexdigest()

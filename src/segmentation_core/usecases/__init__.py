@@ -1,0 +1,22 @@
+"""What people do with the system. The only orchestration: rules are in the core's other modules, I/O behind ports."""
+
+from segmentation_core.usecases.acting import Acting
+from segmentation_core.usecases.audiences import Audience, BuildAudience
+from segmentation_core.usecases.managing_presets import ManagePresets, PresetView
+from segmentation_core.usecases.managing_users import ManageUsers, NewUser
+from segmentation_core.usecases.reading_audit import ReadAudit
+from segmentation_core.usecases.signing_in import Authenticate, SignIn, SignOut
+
+__all__ = [
+    "Acting",
+    "Audience",
+    "Authenticate",
+    "BuildAudience",
+    "ManagePresets",
+    "ManageUsers",
+    "NewUser",
+    "PresetView",
+    "ReadAudit",
+    "SignIn",
+    "SignOut",
+]

@@ -1,0 +1,42 @@
+"""Who acts, in which request: what every change and every record of it needs to know."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from segmentation_core.audit import Entry
+from segmentation_core.users import User
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class Acting(msgspec.Struct, frozen=True):
+    """An account as it is now, and the id of the request that it acts in."""
+
+    user: User
+    request_id: str | None = None
+
+    def entry(
+        self,
+        action: str,
+        subject: str,
+        at: datetime,
+        *,
+        before: dict[str, Any] | None = None,
+        after: dict[str, Any] | None = None,
+    ) -> Entry:
+        """Return the audit entry of something that this account did, for its company's chain."""
+        return Entry(
+            action=action,
+            actor_id=self.user.id,
+            actor=self.user.username,
+            company_id=self.user.company_id,
+            subject=subject,
+            at=at,
+            before=before,
+            after=after,
+            request_id=self.request_id,
+        )

@@ -1,0 +1,80 @@
+"""Building audiences."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from segmentation_core.errors import PlanMismatch
+from segmentation_core.planning import Nearest, Plan, plan_audience
+from segmentation_core.population import PlanSize
+
+if TYPE_CHECKING:
+    from segmentation_core.catalog import Catalog
+    from segmentation_core.filters import Filter
+    from segmentation_core.population import Population
+    from segmentation_core.ports import Builds, Clock
+    from segmentation_core.usecases.acting import Acting
+
+
+class Audience(msgspec.Struct, frozen=True):
+    """What was built: the plan of a filter, its size, and what each clause reaches.
+
+    `plan` and `plan_size` are None for an account that may not see lists. `count` is exact either way.
+    """
+
+    count: int
+    fingerprint: str
+    built_at: datetime
+    built_by: str
+    plan: Plan | None
+    plan_size: PlanSize | None
+
+
+class BuildAudience:
+    """Turn a filter into a size and a plan, and check one against the other."""
+
+    def __init__(self, catalog: Catalog, population: Population, clock: Clock, builds: Builds) -> None:
+        self._catalog = catalog
+        self._population = population
+        self._clock = clock
+        self._builds = builds
+
+    async def __call__(self, by: Acting, wanted: Filter) -> Audience:
+        """Return the audience that `wanted` means. An account that may not see lists gets its size alone.
+
+        The build is recorded in the audit trail within a second.
+
+        Raises PlanMismatch where an exact plan reaches another number of people than the filter: a fault of ours,
+        which must not be sent.
+        """
+        size = self._population.size(wanted)
+        plan = plan_audience(wanted, self._catalog)
+        plan_size = self._population.plan_size(plan)
+        if plan.exact and (plan_size.total != size or sum(plan_size.clauses) != size):
+            msg = f"plan {plan.fingerprint} reaches {plan_size}, its filter {size}"
+            raise PlanMismatch(msg)
+        plan = msgspec.structs.replace(
+            plan, superset=self._counted(plan.superset, size), subset=self._counted(plan.subset, size)
+        )
+        shown = by.user.may_see_lists
+        now = self._clock.now()
+        after = {"fingerprint": plan.fingerprint, "size": size, "catalog": self._catalog.title}
+        self._builds.add(by.entry("audience built", f"audience {plan.fingerprint}", now, after=after))
+        return Audience(
+            count=size,
+            fingerprint=plan.fingerprint,
+            built_at=now,
+            built_by=by.user.username,
+            plan=plan if shown else None,
+            plan_size=plan_size if shown else None,
+        )
+
+    def _counted(self, near: Nearest | msgspec.UnsetType | None, size: int) -> Nearest | msgspec.UnsetType | None:
+        """Say how many people a superset, or a subset, of an audience of this size is off."""
+        if not isinstance(near, Nearest):
+            return near
+        clauses = Plan(exact=False, clauses=near.clauses, certificate=None, fingerprint="")
+        return msgspec.structs.replace(near, people=abs(self._population.plan_size(clauses).total - size))

@@ -1,0 +1,95 @@
+"""The audit trail: chains that show what was changed, taken out, moved or cut off."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from segmentation_core.audit import AuditQuery, Entry, Head, Record, broken, head_of, sealed
+from segmentation_core.errors import Forbidden
+from tests.unit.house import AUDIT_KEY, House, People
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def chain(length: int, company_id: int | None = 7) -> list[Record]:
+    records: list[Record] = []
+    head: Head | None = None
+    for i in range(length):
+        entry = Entry("done", 1, "Ana", company_id, f"thing {i}", NOW, before={"n": i}, after={"n": i + 1})
+        records.append(sealed(entry, head, AUDIT_KEY))
+        head = head_of(records[-1])
+    return records
+
+
+@given(st.integers(0, 6))
+def test_a_chain_that_nobody_touched_is_whole_and_holds_each_head_it_had(length: int) -> None:
+    records = chain(length)
+    assert broken(records, AUDIT_KEY) == []
+    for record in records:
+        assert broken(records, AUDIT_KEY, exported=head_of(record)) == []
+    assert [record.number for record in records] == [*range(1, length + 1)]
+
+
+@given(st.data())
+def test_an_edit_a_deletion_and_a_swap_are_found_where_they_were_made(data: st.DataObject) -> None:
+    records = chain(data.draw(st.integers(2, 6)))
+    at = data.draw(st.integers(0, len(records) - 2))
+    edited = [*records]
+    field, value = data.draw(
+        st.sampled_from([("actor", "Bo"), ("subject", "x"), ("after", {"n": -1}), ("at", NOW.replace(year=2025)), ("request_id", "r"), ("company_id", 8)])
+    )  # fmt: skip
+    edited[at] = replace(records[at], entry=replace(records[at].entry, **{field: value}))
+    (problem,) = broken(edited, AUDIT_KEY)
+    assert f"record {at + 1}" in problem.path
+    assert broken(records[:at] + records[at + 1 :], AUDIT_KEY)
+    swapped = [*records]
+    swapped[at], swapped[at + 1] = swapped[at + 1], swapped[at]
+    assert broken(swapped, AUDIT_KEY)
+    renumbered = [replace(record, number=i) for i, record in enumerate(records[:at] + records[at + 1 :], 1)]
+    assert broken(renumbered, AUDIT_KEY)
+    assert broken(records, b"b" * 32)
+
+
+def test_a_cut_tail_is_found_against_a_head_and_not_without() -> None:
+    records = chain(5)
+    head = head_of(records[-1])
+    assert broken(records[:3], AUDIT_KEY) == []
+    (problem,) = broken(records[:3], AUDIT_KEY, exported=head)
+    assert problem.path == "chain of company 7"
+    assert str(problem).endswith("ends after record 3; expected record 5, as was exported")
+    (problem,) = broken([], AUDIT_KEY, exported=replace(head, company_id=None))
+    assert problem.path == "chain of no company"
+
+
+def test_a_tail_that_was_made_again_is_not_the_one_exported() -> None:
+    records = chain(3)
+    again = sealed(replace(records[2].entry, actor="Bo"), head_of(records[1]), AUDIT_KEY)
+    assert broken([*records[:2], again], AUDIT_KEY) == []
+    (problem,) = broken([*records[:2], again], AUDIT_KEY, exported=head_of(records[2]))
+    assert "not the record that was the last one" in problem.message
+
+
+@pytest.mark.anyio
+async def test_admins_read_their_companys_records_the_newest_first() -> None:
+    house = House()
+    people = await People.of(house)
+    await house.presets.create(people.user, "one", {"audienceFilters": {}})
+    found, total = await house.audit(people.admin, AuditQuery(), offset=0, limit=2)
+    assert [record.entry.action for record in found] == ["preset created", "user created"]
+    assert total == 4
+    assert {record.entry.company_id for record in found} == {people.admin.user.company_id}
+    found, total = await house.audit(people.root, AuditQuery(action="user created"), offset=0, limit=9)
+    assert total == len(found) == 5
+    assert {record.entry.company_id for record in found} == {None, people.admin.user.company_id}
+    assert (await house.audit(people.root, AuditQuery(actor="user"), offset=0, limit=9))[1] == 1
+    now = house.clock.time
+    assert (await house.audit(people.root, AuditQuery(since=now), offset=0, limit=9))[1] == 6
+    assert (await house.audit(people.root, AuditQuery(until=now), offset=0, limit=9))[1] == 0
+    for nobody in (people.user, people.manager):
+        with pytest.raises(Forbidden):
+            await house.audit(nobody, AuditQuery(), offset=0, limit=9)
