@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import reduce
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,8 +12,8 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from segmentation_core import INCLUDE_EXCLUDE, Catalog, parse_filter, plan_audience
-from segmentation_core.planning import exhaustive, partitions
+from segmentation_core import INCLUDE_EXCLUDE, Catalog, Nearest, Profile, TooComplex, parse_filter, plan_audience
+from segmentation_core.planning import exhaustive, partitions, planner, splits
 from segmentation_core.planning import factored as factored_module
 from segmentation_core.planning.factored import factored
 from segmentation_core.planning.factors import factors_of
@@ -26,6 +27,8 @@ from tests.unit.test_trees import CATALOG, LINKED, tree_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from segmentation_core.planning.cells import Part
 
 Document = dict[str, Any]
 
@@ -219,6 +222,29 @@ def test_choosing_among_cuts_takes_a_bounded_number_of_steps(monkeypatch: pytest
     assert steps <= 2 * partitions.MAX_STEPS
 
 
+def platform(groups: int | str = 1, clauses: int | str = "unlimited") -> Profile:
+    """Return a platform that takes so many include groups and ad sets."""
+    return msgspec.structs.replace(
+        INCLUDE_EXCLUDE,
+        id="x",
+        include_groups=msgspec.structs.replace(INCLUDE_EXCLUDE.include_groups, value=groups),
+        clauses=msgspec.structs.replace(INCLUDE_EXCLUDE.clauses, value=clauses),
+    )
+
+
+def test_as_many_ors_stay_whole_as_there_are_groups() -> None:
+    ors = {"and": [{"or": [{f"n{2 * i}": ["0"]}, {f"n{2 * i + 1}": ["0"]}]} for i in range(11)]}
+    catalog = of_switches(22)
+    wanted = parse_filter(ors, catalog)
+    for groups in (11, "unlimited"):
+        certificate = plan_audience(wanted, catalog, profile=platform(groups)).certificate
+        assert certificate
+        assert (certificate.clauses, certificate.lower_bound.clauses) == (1, 1)
+    certificate = plan_audience(wanted, catalog, profile=platform(10)).certificate
+    assert certificate
+    assert (certificate.clauses, certificate.lower_bound.clauses) == (2, 2)
+
+
 MAJORITY: Document = {"or": [{"n0": ["1"], "n1": ["1"]}, {"n1": ["1"], "n2": ["1"]}, {"n2": ["1"], "n0": ["1"]}]}
 
 
@@ -233,11 +259,7 @@ def test_past_the_nodes_that_may_be_read_there_is_no_tree(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("groups", [1, 2])
 def test_where_there_is_no_tree_to_read_a_grid_is_split(monkeypatch: pytest.MonkeyPatch, groups: int) -> None:
     monkeypatch.setattr(factored_module, "MAX_WORK", 0)
-    profile = msgspec.structs.replace(
-        INCLUDE_EXCLUDE,
-        id="groups",
-        include_groups=msgspec.structs.replace(INCLUDE_EXCLUDE.include_groups, value=groups),
-    )
+    profile = platform(groups=groups)
     wide = {"or": [MAJORITY, *ands(1, 1, 1, 2, 2, 2, 2)[3:]]}
     for document in (MAJORITY, wide):
         wanted = parse_filter(document, SWITCHES)
@@ -245,3 +267,89 @@ def test_where_there_is_no_tree_to_read_a_grid_is_split(monkeypatch: pytest.Monk
         assert plan.exact
         assert plan.certificate
         assert plan.certificate.lower_bound.clauses <= len(plan.clauses)
+
+
+def of_lists(names: str, segments: list[Document], direct: dict[str, int]) -> Catalog:
+    """Return a catalogue of dimensions of two values, and of direct ones of as many as said."""
+    dimensions: list[Document] = [{"id": n, "kind": "single", "values": [{"id": "0"}, {"id": "1"}]} for n in names]
+    dimensions += [
+        {"id": name, "kind": "single", "activation": "direct", "values": [{"id": str(i)} for i in range(count)]}
+        for name, count in direct.items()
+    ]
+    return Catalog.from_json(
+        json.dumps({"name": "lists", "version": "1", "dimensions": dimensions, "segments": segments})
+    )
+
+
+def test_a_list_of_a_condition_that_everybody_meets_reaches_everybody_who_meets_it() -> None:
+    """No other list reaches those who hold b 0, but that of a 0 does: no bound may leave it out."""
+    segments: list[Document] = [{"id": "a0", "where": {"a": "0"}}]
+    segments += [{"id": f"{name}1", "where": {name: "1"}} for name in "bcdeghi"]
+    catalog = of_lists("abcdeghi", segments, {"f": 2})
+    wanted = {"and": [{"a": ["0"]}, {"or": [{"f": ["1"], "b": ["0"]}, {"f": ["0"], "d": ["0"]}]}]}
+    certificate = plan_audience(parse_filter(wanted, catalog), catalog).certificate
+    assert certificate
+    assert (certificate.clauses, certificate.segments) == (2, 4)
+    assert (certificate.lower_bound.clauses, certificate.lower_bound.segments) <= (2, 4)
+
+
+def test_what_the_platform_targets_in_several_places_takes_no_list() -> None:
+    segments: list[Document] = [{"id": f"{name}{{{name}}}", "for_each": [name]} for name in "bcde"]
+    catalog = of_lists("bcde", segments, {"t": 3})
+    wanted = {"and": [{"c": ["1"]}, {"or": [{"t": ["2"]}, {"b": ["1"], "t": ["0"]}]}]}
+    certificate = plan_audience(parse_filter(wanted, catalog), catalog).certificate
+    assert certificate
+    assert (certificate.clauses, certificate.segments) == (2, 3)
+    assert (certificate.lower_bound.clauses, certificate.lower_bound.segments) <= (2, 3)
+
+
+def test_a_search_that_finds_nothing_ends_with_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At least two of ten, in three ad sets at the most: every order of cutting fails."""
+    calls = 0
+    parts = splits._Guillotine.parts
+
+    def counted(self: splits._Guillotine, wanted: int) -> list[Part] | None:
+        nonlocal calls
+        calls += 1
+        return parts(self, wanted)
+
+    monkeypatch.setattr(splits._Guillotine, "parts", counted)
+    names = [f"n{i}" for i in range(10)]
+    wanted = {"or": [{one: ["1"], other: ["1"]} for one, other in combinations(names, 2)]}
+    plan = plan_audience(parse_filter(wanted, SWITCHES), SWITCHES, profile=platform(clauses=3))
+    assert not plan.exact
+    assert calls <= 3 * splits.MAX_WORK
+
+
+def test_parts_that_are_nobody_are_walked_past_only_so_often() -> None:
+    names = [f"n{i}" for i in range(12)]
+    path = {"or": [{one: ["1"], other: ["1"]} for one, other in pairwise(names)]}
+    plan = plan_audience(parse_filter(path, SWITCHES), SWITCHES, profile=platform(clauses=3))
+    assert not plan.exact
+    assert isinstance(plan.subset, Nearest)
+    assert isinstance(plan.superset, Nearest)
+
+
+def test_a_region_that_grows_past_the_bounds_on_the_way_loses_no_proved_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def too_complex(*_: object) -> None:
+        msg = "past the bound"
+        raise TooComplex(msg)
+
+    wanted = parse_filter({"or": ands(2, 2, 2)}, SWITCHES)
+    monkeypatch.setattr(planner, "nearest_of_tree", too_complex)
+    plan = plan_audience(wanted, SWITCHES, profile=platform(clauses=3))
+    assert plan.reason
+    assert plan.reason.kind == "too-many-clauses"
+    assert plan.superset is plan.subset is None
+    monkeypatch.setattr(planner, "clause_of", too_complex)
+    assert plan_audience(parse_filter(MAJORITY, SWITCHES), SWITCHES).exact
+
+
+def test_a_diagram_too_large_to_be_read_again_and_again_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    region = parse_filter(MAJORITY, SWITCHES).region
+    monkeypatch.setattr(factored_module, "_LARGEST", len(region))
+    assert factored(region, factors_of(SWITCHES), 1)
+    monkeypatch.setattr(factored_module, "_LARGEST", len(region) - 1)
+    assert factored(region, factors_of(SWITCHES), 1) is None

@@ -182,6 +182,14 @@ def test_with_more_lists_and_groups_plans_are_exact_and_bounds_are_not_above_the
         assert plan.reason.kind in ("indistinguishable", "not-found", "only-overlapping", "unreached")
 
 
+def test_where_nobody_at_all_is_reached_that_is_the_reason() -> None:
+    dimensions = [{"id": "a", "kind": "single", "values": [{"id": "1"}, {"id": "2"}]}]
+    catalog = Catalog.from_json(json.dumps({"name": "x", "version": "1", "dimensions": dimensions}))
+    reason = plan_audience(parse_filter({}, catalog), catalog, profile=profile(include_groups=2)).reason
+    assert reason
+    assert reason.kind == "unreached"
+
+
 def test_two_lists_of_one_factor_in_two_groups_say_what_they_share() -> None:
     dimensions = [
         {"id": "b", "kind": "single", "values": [{"id": name} for name in "abcd"]},

@@ -209,7 +209,9 @@ def test_where_even_telling_whom_no_clause_reaches_is_too_much_work_nothing_is_c
     plan = plan_audience(parse_filter(crossed, catalog), catalog)
     assert plan.reason
     assert plan.reason.kind == "not-found"
-    assert plan.superset is plan.subset is None
+    assert plan.superset is None
+    assert isinstance(plan.subset, Nearest)
+    assert (plan.subset.clauses, plan.subset.cells) == ((), 2)
 
 
 def test_a_direct_choice_of_too_many_values_is_told_so() -> None:
@@ -225,6 +227,7 @@ def test_a_direct_choice_of_too_many_values_is_told_so() -> None:
     plan = plan_audience(parse_filter(wanted, catalog), catalog)
     assert plan.reason
     assert plan.reason.kind == "too-large"
+    assert "512 combinations of one direct dimension" in plan.reason.message
 
 
 def test_past_the_bounds_on_a_handful_of_lists_other_ways_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:

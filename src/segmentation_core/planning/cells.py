@@ -37,7 +37,7 @@ MAX_DIRECT = 1 << 8
 
 
 class TooManyCells(Exception):
-    """The audience depends on too much to be looked at cell by cell."""
+    """The audience depends on too much to be looked at cell by cell; the message says on how much."""
 
 
 class OutOfWork(Exception):
@@ -156,7 +156,8 @@ class Cells:
             self.strides.append(count)
             count *= len(axis.atoms)
             if count > (MAX_CELLS if most is None else most):
-                raise TooManyCells
+                msg = f"The filter tells more than {MAX_CELLS:,} combinations apart, too many for several ad sets."
+                raise TooManyCells(msg)
         self.full: Final = (1 << count) - 1
         self.cost: Final = 1 + count // _CELLS_A_STEP
         self.slabs: Final = [
@@ -364,7 +365,8 @@ def _direct_axis(levels: tuple[int, ...], factors: Factors, alike: dict[int, lis
         return Axis(None, levels, tuple(alike[levels[0]]), None)
     count = 1 << len(levels)
     if count > MAX_DIRECT:
-        raise TooManyCells
+        msg = f"The filter tells {count:,} combinations of one direct dimension apart, more than {MAX_DIRECT:,}."
+        raise TooManyCells(msg)
     any_of = [sum(1 << state for state in range(count) if state & some) for some in range(1, count)]
     return Axis(None, levels, tuple(1 << state for state in range(count)), None, (*any_of, (1 << count) - 1))
 

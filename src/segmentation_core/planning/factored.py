@@ -27,11 +27,17 @@ MAX_WORK = 30_000
 """How many nodes of diagrams may be read."""
 
 
+_LARGEST = 5_000
+"""How many nodes a diagram has at the most that is read more than once."""
+
+
 def factored(region: Region, factors: Factors, groups: int) -> Tree | None:
     """Return a tree that a region means in which few levels stand in several places: that of the fewest clauses.
 
     None where none was found. Values of a direct multi dimension are in none.
     """
+    if len(region) > _LARGEST:
+        return None
     alike = region.alike()
     told = sorted(alike, key=lambda level: (-len(alike[level]), level))
     repeated = [level for level in told if len(alike[level]) > 2]  # noqa: PLR2004  a condition holds or not

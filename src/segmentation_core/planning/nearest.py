@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import reduce
 from heapq import nlargest
-from itertools import islice
 from math import prod
 from operator import or_
 from typing import TYPE_CHECKING
 
 from segmentation_core.planning import splits
+from segmentation_core.planning.cells import OutOfWork
 from segmentation_core.planning.clauses import PLAIN, Answer, Taking, lists_of
 from segmentation_core.planning.partitions import Partition
 from segmentation_core.planning.plan import Clause, Nearest
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from segmentation_core.planning.factors import Factors
     from segmentation_core.planning.partitions import Piece
     from segmentation_core.planning.trees import Found, Tree
+
+_SPARE = 8
+"""How many more parts than there may be clauses are counted, since lists may not say all of them."""
 
 _LOOKED_AT = 4_096
 """Of how many parts of a tree those are chosen that reach most of it."""
@@ -45,8 +48,8 @@ def nearest_of_tree(
 
 def _part(tree: Tree, region: Region, factors: Factors, most: int, taking: Taking) -> Nearest:
     alike = region.alike()
-    pieces = [*islice(next(Partition(tree, factors, taking.groups).ways()), _LOOKED_AT)]
-    likely = nlargest(2 * most, pieces, key=_reach)
+    pieces = [*next(Partition(tree, factors, taking.groups).ways(_LOOKED_AT))]
+    likely = nlargest(most + _SPARE, pieces, key=_reach)
     counts = [_region_of(piece, factors).count(alike) for piece in likely]
     taken: list[Clause] = []
     off = region.count(alike)
@@ -120,18 +123,18 @@ def _region_of(piece: Piece, factors: Factors) -> Region:
     return reduce(lambda kept, hole: kept - box(hole), piece.holes, box(piece.box))
 
 
-def nearest_of_cells(cells: Cells, most: int, taking: Taking = PLAIN) -> tuple[Nearest | None, Nearest | None]:
-    """Return a superset and a subset of the audience that plans mean exactly; None where none was found.
+def nearest_of_cells(cells: Cells, most: int, taking: Taking = PLAIN) -> tuple[Nearest | None, Nearest]:
+    """Return a superset, None where none was found, and a subset of the audience that plans mean exactly.
 
-    Both are found greedily: they are near, and not proved nearest. Raises OutOfWork.
+    Both are found greedily: they are near, and not proved nearest.
     """
-    return _superset(cells, most, taking), _subset(cells, most, taking)
-
-
-def _subset(cells: Cells, most: int, taking: Taking) -> Nearest:
     cells.allow(WORK)
     parts = splits.grown(cells.wanted, cells, most)
-    return _nearest(parts, cells.wanted & ~reduce(or_, (part.cells for part in parts), 0), cells, taking)
+    subset = _nearest(parts, cells.wanted & ~reduce(or_, (part.cells for part in parts), 0), cells, taking)
+    try:
+        return _superset(cells, most, taking), subset
+    except OutOfWork:
+        return None, subset
 
 
 def _superset(cells: Cells, most: int, taking: Taking) -> Nearest | None:
@@ -144,6 +147,7 @@ def _superset(cells: Cells, most: int, taking: Taking) -> Nearest | None:
         wider |= min(ways, key=lambda some: (some.bit_count(), some))
     parts = splits.split(wider, cells, most)
     if parts is None:
+        cells.allow(WORK)
         box = cells.around(wider, cells.full)
         clause = cells.clause(box.cells) if box else None
         parts = [clause] if clause else None

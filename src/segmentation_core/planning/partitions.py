@@ -8,7 +8,7 @@ out are a few boxes, and each of these is a hole that one include group makes, t
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import product
+from itertools import islice, product
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -70,10 +70,13 @@ class Partition:
         self._full = {leaf.axis: leaf.full for leaf in leaves(tree)}
         self.parts = self._top.clauses.parts
 
-    def ways(self) -> Iterator[Iterator[Piece]]:
-        """Yield the cuts into so few parts: one at least, for each choice of what stays whole at the top."""
+    def ways(self, most: int | None = None) -> Iterator[Iterator[Piece]]:
+        """Yield the cuts into so few parts: one at least, for each choice of what stays whole at the top.
+
+        Of each cut the first `most` parts are made, those that are nobody counted, or all where it is None.
+        """
         for pieces in self._top.ways():
-            yield (tidy for piece in pieces if (tidy := self._tidied(piece)))
+            yield (tidy for piece in islice(pieces, most) if (tidy := self._tidied(piece)))
 
     def _tidied(self, piece: Piece) -> Piece | None:
         """Return a part whose holes lie in its box and are smaller on two axes at least; None where it is nobody."""
@@ -265,9 +268,13 @@ def _cuts(nodes: Sequence[_Node]) -> list[_Cut]:
 def _kept(nodes: Sequence[_Node]) -> list[_Cut]:
     """Return the ways to keep some parts of an `and` whole that make the fewest clauses."""
     groups = nodes[0].setting.groups
-    keepable = [node for node in nodes if node.boxes.parts > 1 and node.holes <= groups][:_MOST_KEPT]
+    keepable = [node for node in nodes if node.boxes.parts > 1 and node.holes <= groups]
+    if sum(node.holes for node in keepable) <= groups:
+        choices: Iterable[tuple[_Node, ...]] = [tuple(keepable)]
+    else:
+        choices = _within_groups(sorted(keepable, key=lambda node: -node.boxes.parts)[:_MOST_KEPT], groups)
     found: list[_Cut] = []
-    for whole in _within_groups(keepable, groups):
+    for whole in choices:
         others = tuple(node for node in nodes if node not in whole)
         cost = _all_of(node.boxes for node in others)
         found.append(_Cut(_Cost(cost.parts, cost.lists + sum(node.boxes.lists for node in whole)), whole, others))

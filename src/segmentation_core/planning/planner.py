@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from segmentation_core.planning.cells import MAX_CELLS, Cells, OutOfWork, TooManyCells
+from segmentation_core.errors import TooComplex
+from segmentation_core.planning.cells import Cells, OutOfWork, TooManyCells
 from segmentation_core.planning.clauses import PLAIN, Answer, Taking, clause_of, lists_of
 from segmentation_core.planning.conjunctions import shape_of_conditions
 from segmentation_core.planning.exhaustive import TooMany, best_plan
@@ -79,7 +80,7 @@ def _plan(wanted: Filter, factors: Factors, taking: Taking, most: int) -> Plan:
         if isinstance(plain, Answer):
             return _exact(wanted, _of_one_clause(plain, wanted.region, factors, taking, most))
     tree = tree_of(wanted.region, factors)
-    answer = clause_of(wanted.region, factors, taking) if tree is None or _may_be_a_clause(tree, taking) else None
+    answer = _clause_of(wanted.region, factors, taking) if tree is None or _may_be_a_clause(tree, taking) else None
     if isinstance(answer, Answer):
         return _exact(wanted, _of_one_clause(answer, wanted.region, factors, taking, most))
     known = _of_few_lists(wanted.region, factors, taking, most)
@@ -89,8 +90,8 @@ def _plan(wanted: Filter, factors: Factors, taking: Taking, most: int) -> Plan:
     if isinstance(known, Several):
         return _exact(wanted, known)
     if told and known and (known.kind == "too-many-clauses" or (known.kind == "not-found" and tree)):
-        return _inexact(wanted, known, *nearest_of_tree(told, wanted.region, factors, most, taking))
-    return _of_cells(wanted, known, answer, factors, taking, most)
+        return _inexact(wanted, known, *_nearest_of_tree(told, wanted.region, factors, taking, most))
+    return _of_cells(wanted, told, known, answer, factors, taking, most)
 
 
 def _of_one_clause(answer: Answer, region: Region, factors: Factors, taking: Taking, most: int) -> Several:
@@ -100,6 +101,25 @@ def _of_one_clause(answer: Answer, region: Region, factors: Factors, taking: Tak
         return several
     few = _of_few_lists(region, factors, taking, most)
     return few if isinstance(few, Several) else several
+
+
+def _clause_of(region: Region, factors: Factors, taking: Taking) -> Answer | Reason | None:
+    """Return the clause that means a region; past the bounds on regions it is not known, and None."""
+    try:
+        return clause_of(region, factors, taking)
+    except TooComplex:
+        return None
+
+
+def _nearest_of_tree(
+    tree: Tree | None, region: Region, factors: Factors, taking: Taking, most: int
+) -> tuple[Nearest | None, Nearest | None]:
+    if tree is None:
+        return None, None
+    try:
+        return nearest_of_tree(tree, region, factors, most, taking)
+    except TooComplex:
+        return None, None
 
 
 def _may_be_a_clause(tree: Tree, taking: Taking) -> bool:
@@ -115,7 +135,7 @@ def _of_few_lists(region: Region, factors: Factors, taking: Taking, most: int) -
     except TooMany:
         return None
     if plans.best is None:
-        return Reason("unreached", UNREACHED, plans.lost.witness()) if plans.lost else _OVERLAPPING
+        return _OVERLAPPING if plans.lost is None else Reason("unreached", UNREACHED, plans.lost.witness())
     if len(plans.best) > most:
         return Reason("too-many-clauses", TOO_MANY.format(len(plans.best), most))
     lists = sum(clause.segments for clause in plans.best)
@@ -130,13 +150,21 @@ def _of_tree(tree: Tree, factors: Factors, taking: Taking, most: int) -> Several
 
 
 def _of_cells(  # noqa: PLR0913, PLR0917  all that is known so far
-    wanted: Filter, known: Reason | None, why: Reason | None, factors: Factors, taking: Taking, most: int
+    wanted: Filter,
+    tree: Tree | None,
+    known: Reason | None,
+    why: Reason | None,
+    factors: Factors,
+    taking: Taking,
+    most: int,
 ) -> Plan:
     """Plan what no one clause means; `why` says what lists are wanting for that, `known` is what is known besides."""
     try:
         cells = Cells(wanted.region, factors, empty=taking.empty)
-    except TooManyCells:
-        return _inexact(wanted, known or Reason("too-large", " ".join([_TOO_LARGE, *([why.message] if why else [])])))
+    except TooManyCells as limit:
+        told = " ".join([f"{limit}", *([why.message] if why else [])])
+        near = _nearest_of_tree(tree, wanted.region, factors, taking, most)
+        return _inexact(wanted, known or Reason("too-large", told), *near)
     try:
         several = of_cells(cells, most, taking)
     except OutOfWork:
@@ -147,10 +175,9 @@ def _of_cells(  # noqa: PLR0913, PLR0917  all that is known so far
         several = known
     if why and several.kind not in ("only-overlapping", "not-found"):
         several = Reason(several.kind, why.message, several.witness)
-    try:
-        superset, subset = nearest_of_cells(cells, most, taking)
-    except OutOfWork:
-        superset = subset = None
+    superset, subset = nearest_of_cells(cells, most, taking)
+    if superset is None:
+        superset, _ = _nearest_of_tree(tree, wanted.region, factors, taking, most)
     return _inexact(wanted, several, superset, subset)
 
 
@@ -173,9 +200,6 @@ def _past_a_limit(clauses: tuple[Clause, ...], profile: Profile) -> Reason | Non
 
 _OVERLAPPING = Reason(
     "only-overlapping", "Only ad sets that some people are in twice could reach this audience exactly."
-)
-_TOO_LARGE = (
-    f"The filter tells more than {MAX_CELLS:,} combinations apart, more than the planner looks at for several ad sets."
 )
 
 

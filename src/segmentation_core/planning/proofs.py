@@ -38,14 +38,32 @@ _MOST_HELD = 64
 
 
 def bound_in_groups(tree: Tree, groups: int, *, empty: bool) -> Bound:
-    """Return how many clauses, and then lists, every plan of a tree has that no one clause means.
+    """Return how many clauses, and then lists, every plan of a tree has at the least.
 
     A clause of so many include groups is a box less so many boxes: the product of matrices of rank 2, one for each.
     `empty` tells whether a clause may include no list.
     """
     ranks = [rank(free) for free in islice(without_links(tree), _MOST_HELD)]
-    clauses = max(-(-max(ranks, default=1) // 2 ** min(groups, 60)), 2 if ranks and not has_links(tree) else 1)
+    several = not has_links(tree) and _holes(tree) > groups
+    clauses = max(-(-max(ranks, default=1) // 2 ** min(groups, 60)), 2 if several else 1)
     return Bound(clauses, 0 if empty else clauses)
+
+
+def _holes(tree: Tree) -> int:
+    """Return how many boxes it takes to leave out what a tree leaves out of its own box.
+
+    They are the primes of the opposites of its `or`s, none of which can be spared in a tree that asks about no factor
+    twice. One group of lists leaves out one box.
+    """
+    if isinstance(tree, Leaf):
+        return 0
+    return sum(map(_holes, tree.parts)) if tree.joins == "and" else _primes(opposite(tree))
+
+
+def _primes(tree: Tree) -> int:
+    if isinstance(tree, Leaf):
+        return 1
+    return (prod if tree.joins == "and" else sum)(map(_primes, tree.parts))
 
 
 def bound_of(tree: Tree, factors: Factors) -> Bound:
@@ -54,7 +72,7 @@ def bound_of(tree: Tree, factors: Factors) -> Bound:
     Where lists link two conditions, all but one are held fast: what is left takes no more clauses than the whole.
     """
     count = Counter(leaf.axis for leaf in leaves(tree))
-    lists = {leaf.axis: kept_out(leaf, factors) if count[leaf.axis] == 1 else 1 for leaf in leaves(tree)}
+    lists = {leaf.axis: kept_out(leaf, factors) if count[leaf.axis] == 1 else int(leaf.listed) for leaf in leaves(tree)}
     bounds = [_bound(free, lists) for free in islice(without_links(tree), _MOST_HELD)]
     return max(bounds, key=lambda bound: (bound.clauses, bound.segments), default=Bound(1, 1))
 

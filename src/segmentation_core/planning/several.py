@@ -148,13 +148,14 @@ def improved(known: Several, tree: Branch, factors: Factors) -> Several:
     always, core = without_conditions_of_all(tree)
     try:
         if small != core:
-            cells = Cells(region_of(small, factors), factors, most=_MOST_SHRUNK)
+            cells = Cells(region_of(small, factors), factors, empty=True, most=_MOST_SHRUNK)
             (parts,) = islice(Partition(small, factors).ways(), 1)
             _, least = bounds.fewest(cells.wanted, cells_of(parts, cells), known.bound.clauses - more, cells)
             known = known.bounded(least + more)
         if known.proved:
             return known
-        cells = Cells(region_of(core, factors), factors, most=_MOST_SHRUNK if has_links(core) else _MOST_IMPROVED)
+        most = _MOST_SHRUNK if has_links(core) else _MOST_IMPROVED
+        cells = Cells(region_of(core, factors), factors, empty=True, most=most)
     except TooManyCells:
         return known
     better, least = bounds.fewest(cells.wanted, cells_of(known.pieces, cells), known.bound.clauses, cells)

@@ -54,6 +54,7 @@ class _Guillotine:
 
     def parts(self, wanted: int) -> list[Part] | None:
         """Cut along the axis after which least is guessed to remain; along the next where that ends nowhere."""
+        self.cells.spend(1)
         clause = self.cells.clause(wanted)
         if clause:
             return [clause]
@@ -100,29 +101,29 @@ def merged(parts: Sequence[Part], cells: Cells) -> list[Part]:
 
 
 def _grown(wanted: int, cells: Cells, most: int) -> list[Part] | None:
-    try:
-        parts = grown(wanted, cells, most)
-    except OutOfWork:
-        return None
+    parts = grown(wanted, cells, most)
     covered = reduce(or_, (part.cells for part in parts), 0)
     return parts if covered == wanted else None
 
 
 def grown(wanted: int, cells: Cells, most: int) -> list[Part]:
-    """Return disjoint clauses within `wanted`, each widened as far as goes: all of it, or as much as this way goes."""
+    """Return disjoint clauses within `wanted`, each widened as far as goes: as many as the budget of steps finds."""
     parts: list[Part] = []
     rest = reachable = wanted
-    while reachable and len(parts) < most:
-        seed = _loneliest(reachable, cells)
-        part = cells.around(seed, rest)
-        clause = cells.clause(_widened(part, rest, cells).cells) if part else None
-        if clause is None:
-            reachable &= ~seed
-            continue
-        parts.append(clause)
-        rest &= ~clause.cells
-        reachable &= ~clause.cells
-    return merged(parts, cells)
+    try:
+        while reachable and len(parts) < most:
+            seed = _loneliest(reachable, cells)
+            part = cells.around(seed, rest)
+            clause = cells.clause(_widened(part, rest, cells).cells) if part else None
+            if clause is None:
+                reachable &= ~seed
+                continue
+            parts.append(clause)
+            rest &= ~clause.cells
+            reachable &= ~clause.cells
+        return merged(parts, cells)
+    except OutOfWork:
+        return parts
 
 
 def _loneliest(rest: int, cells: Cells) -> int:
