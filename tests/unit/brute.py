@@ -117,10 +117,18 @@ def first_exact_clause(wanted: int, catalog: Catalog) -> Clause | None:
     return min(exact, key=order, default=None)
 
 
-def cheapest(wanted: int, catalog: Catalog, groups: int = 1, *, empty: bool = False) -> dict[int, int]:
+def cheapest(
+    wanted: int,
+    catalog: Catalog,
+    groups: int = 1,
+    *,
+    empty: bool = False,
+    takes: Callable[[Sequence[int], int], bool] = lambda _included, _excluded: True,
+) -> dict[int, int]:
     """Return the fewest lists for all that one clause can reach of `wanted`, over every choice of lists and values.
 
-    Each list is included in some of the groups, or excluded, or neither; `empty` tells whether none need be included.
+    Each list is included in some of the groups, or excluded, or neither; `empty` tells whether none need be included,
+    and `takes` whether a clause may include so many lists in each group, and exclude so many.
     """
     on = {segment.id: those(catalog, partial(is_on, segment)) for segment in catalog.segments}
     targets = [those(catalog, partial(is_targeted, direct)) for direct in direct_choices(catalog)]
@@ -130,6 +138,9 @@ def cheapest(wanted: int, catalog: Catalog, groups: int = 1, *, empty: bool = Fa
             union(o for o, use in zip(on.values(), uses, strict=True) if use > 0 and use >> g & 1)
             for g in range(groups)
         ]
+        sizes = [sum(use > 0 and use >> g & 1 for use in uses) for g in range(groups)]
+        if not takes(sizes, sum(use < 0 for use in uses)):
+            continue
         inside = [some for g, some in enumerate(included) if any(use > 0 and use >> g & 1 for use in uses)]
         reached = ~union(o for o, use in zip(on.values(), uses, strict=True) if use < 0)
         for some in inside:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from adapters.profiles import load, shipped
 from benchmarks.panel import panel_catalog
-from segmentation_core import Catalog, Plan, parse_filter, plan_audience
+from segmentation_core import Catalog, Nearest, Plan, parse_filter, plan_audience
 from segmentation_core.errors import DocumentError, ProfileError
 from segmentation_core.planning.profiles import FIGURES, INCLUDE_EXCLUDE, LIMITS, Limit, Profile
 from segmentation_core.testing import catalogs, filter_documents
@@ -203,6 +203,38 @@ def test_two_lists_of_one_factor_in_two_groups_say_what_they_share() -> None:
     (clause,) = plan.clauses
     assert clause.include == (("b a",), ("x",))
     assert clause.segments == 2
+
+
+@heart
+@given(st.data())
+def test_within_limits_on_lists_plans_are_exact_wherever_any_is(data: st.DataObject) -> None:
+    catalog = data.draw(catalogs(max_segments=6, max_people=32))
+    wanted = parse_filter(data.draw(filter_documents(catalog)), catalog)
+    names = ("lists_per_group", "include_lists", "exclude_lists")
+    limits = {name: data.draw(st.sampled_from([1, 2, 3, "unlimited"]), label=name) for name in names}
+    taken = profile(**limits)
+    plan = plan_audience(wanted, catalog, profile=taken)
+    per_group, included, excluded = (taken.limit(name) or 9 for name in names)
+    people = audience(wanted)
+    options = cheapest(
+        people, catalog, takes=lambda sizes, out: sizes[0] <= min(per_group, included) and out <= excluded
+    )
+    best = smallest(people, options)
+    event(f"exact: {plan.exact}, {plan.reason and plan.reason.kind}")
+    assert plan.exact == (best is not None)
+    for clauses in (
+        plan.clauses,
+        *(near.clauses for near in (plan.superset, plan.subset) if isinstance(near, Nearest)),
+    ):
+        for clause in clauses:
+            assert len(clause.include[0]) <= min(per_group, included)
+            assert len(clause.exclude) <= excluded
+    if plan.certificate:
+        assert best == (plan.certificate.clauses, plan.certificate.segments)
+        bound = plan.certificate.lower_bound
+        assert (bound.clauses, bound.segments) <= best
+        for person in everyone(catalog):
+            assert sum(is_reached(clause, catalog, person) for clause in plan.clauses) == wanted.matches(person)
 
 
 PANEL = panel_catalog()

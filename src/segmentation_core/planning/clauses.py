@@ -13,7 +13,7 @@ from segmentation_core.planning.plan import Clause, Reason
 from segmentation_core.planning.shapes import Shape, shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Collection, Container, Iterable, Sequence, Sized
 
     from segmentation_core.planning.factors import Factors
     from segmentation_core.regions import Region
@@ -29,10 +29,35 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Taking(msgspec.Struct, frozen=True):
-    """What a platform takes of a clause: so many include groups; and if `empty`, none at all means everyone."""
+    """What a platform takes of a clause: so many include groups; and if `empty`, none at all means everyone.
+
+    `lists_per_group`, `include_lists` and `exclude_lists` are the most there may be, None for no limit.
+    """
 
     groups: int = 1
     empty: bool = False
+    lists_per_group: int | None = None
+    include_lists: int | None = None
+    exclude_lists: int | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether a clause has one include group, never empty."""
+        return self.groups == 1 and not self.empty
+
+    @property
+    def limited(self) -> bool:
+        """Whether the number of lists is limited."""
+        return not self.lists_per_group is self.include_lists is self.exclude_lists is None
+
+    def takes(self, include: Sequence[Collection[str]], exclude: Sized) -> bool:
+        """Tell whether a clause may have so many lists."""
+        counts = (
+            (self.lists_per_group, max(map(len, include), default=0)),
+            (self.include_lists, sum(map(len, include))),
+            (self.exclude_lists, len(exclude)),
+        )
+        return all(limit is None or count <= limit for limit, count in counts)
 
 
 PLAIN = Taking()
@@ -61,11 +86,12 @@ def lists_of(shape: Shape, factors: Factors, taking: Taking = PLAIN) -> Answer |
     """Return the clause of a shape with the fewest lists, or why the lists do not say it.
 
     With several groups they are the fewest where every list includes or excludes the states of its factor at once.
+    Where the platform's limits leave no choice, they may be past these.
     """
-    if taking != PLAIN:
+    if not taking.plain:
         lists = _in_groups(shape, factors, taking)
     else:
-        lists = _round_hole(shape, factors) if shape.holes else _round_pivot(shape, factors)
+        lists = _round_hole(shape, factors) if shape.holes else _round_pivot(shape, factors, taking)
     if isinstance(lists, Reason):
         return lists
     return Answer(Clause(lists.include, lists.exclude, shape.direct), lists.at_least)
@@ -124,7 +150,7 @@ def _reaching(hole: dict[int, int], shape: Shape, factors: Factors) -> Share | R
     return Share(whole.lists, whole.include[0], (), whole.at_least)
 
 
-def _round_pivot(shape: Shape, factors: Factors) -> _Lists | Reason:
+def _round_pivot(shape: Shape, factors: Factors, taking: Taking) -> _Lists | Reason:
     """Mean a box: include the lists of one factor, the pivot, and exclude what the others leave out.
 
     The union of lists of several factors holds a box only if the lists of one factor alone do: hence one pivot. It need
@@ -136,7 +162,9 @@ def _round_pivot(shape: Shape, factors: Factors) -> _Lists | Reason:
         return _no_list(shape, unguarded, factors)
     pivots = [(share, i) for i in unguarded or guards if (share := pivot(factors.all[i], shape.box[i]))]
     if not unguarded:
-        pivots += _free_pivots(factors, guards)
+        pivots += _free_pivots(factors, guards, every=taking.limited)
+    if taking.limited:
+        pivots = _within_limits(pivots, guards, taking) or pivots
     if not pivots:
         return _no_list(shape, unguarded, factors)
     kept = [share for share in guards.values() if share]
@@ -169,9 +197,28 @@ def _round_hole(shape: Shape, factors: Factors) -> _Lists | Reason:
     return reached if isinstance(reached, Reason) else _sum([reached, *guards.values()])
 
 
-def _free_pivots(factors: Factors, limited: Container[int]) -> list[tuple[Share, int]]:
-    """Return the best pivots among the factors that the filter does not limit: their lists include everyone."""
+def _within_limits(
+    pivots: list[tuple[Share, int]], guards: dict[int, Share | None], taking: Taking
+) -> list[tuple[Share, int]]:
+    """Return the pivots with which a clause keeps to the limits on lists."""
+    excluded = sum(share.lists for share in guards.values() if share)
+    found: list[tuple[Share, int]] = []
+    for share, i in pivots:
+        spared = guards.get(i)
+        count = excluded - (spared.lists if spared else 0) + len(share.exclude)
+        if taking.takes([share.include], range(count)):
+            found.append((share, i))
+    return found
+
+
+def _free_pivots(factors: Factors, limited: Container[int], *, every: bool = False) -> list[tuple[Share, int]]:
+    """Return the best pivots among the factors that the filter does not limit: their lists include everyone.
+
+    With `every` the others too, for where the best have too many lists.
+    """
     free = [(share, i) for share, i in _everyone(factors) if i not in limited]
+    if every:
+        return free
     return free[:1] + [other for other in free[1:] if other[0].at_least < free[0][0].at_least]
 
 

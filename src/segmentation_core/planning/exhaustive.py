@@ -138,6 +138,8 @@ class _Kinds:
                     if any(use > 0 and use >> group & 1 for use in uses)
                 )
             )
+            if not taking.takes(include, exclude):
+                continue
             reached = self.everyone if include or taking.empty else 0
             for group in include:
                 reached &= reduce(or_, (self.on[name] for name in group))

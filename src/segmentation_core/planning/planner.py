@@ -62,13 +62,33 @@ def plan_audience(wanted: Filter, catalog: Catalog, *, profile: Profile = INCLUD
     if profile is INCLUDE_EXCLUDE or profile == INCLUDE_EXCLUDE:
         return _plan(wanted, factors_of(catalog), PLAIN, MAX_CLAUSES)
     groups = _MOST_GROUPS if profile.groups is None else min(profile.groups, _MOST_GROUPS)
-    taking = Taking(groups, empty=profile.empty_include_is_everyone.value is True)
+    taking = Taking(
+        groups,
+        empty=profile.empty_include_is_everyone.value is True,
+        lists_per_group=profile.limit("lists_per_group"),
+        include_lists=profile.limit("include_lists"),
+        exclude_lists=profile.limit("exclude_lists"),
+    )
     most = min(profile.limit("clauses") or MAX_CLAUSES, MAX_CLAUSES)
-    plan = _plan(wanted, factors_of(catalog), taking, most)
-    past = _past_a_limit(plan.clauses, profile)
-    if past:
-        plan = _inexact(wanted, past)
+    plan = _within(_plan(wanted, factors_of(catalog), taking, most), wanted, factors_of(catalog), taking, most, profile)
     return msgspec.structs.replace(plan, profile=profile.id, notes=profile.notes(plan.clauses))
+
+
+def _within(  # noqa: PLR0913, PLR0917  all that it was planned by
+    plan: Plan, wanted: Filter, factors: Factors, taking: Taking, most: int, profile: Profile
+) -> Plan:
+    """Return a plan that keeps to the figures of a profile, or the reason why there is none."""
+    past = _past_a_limit(plan.clauses, profile)
+    if not past:
+        near = [
+            None if isinstance(some, Nearest) and _past_a_limit(some.clauses, profile) else some
+            for some in (plan.superset, plan.subset)
+        ]
+        return msgspec.structs.replace(plan, superset=near[0], subset=near[1])
+    few = _of_few_lists(wanted.region, factors, taking, most)
+    if isinstance(few, Several) and not _past_a_limit(few.clauses, profile):
+        return _exact(wanted, few)
+    return _inexact(wanted, past)
 
 
 def _plan(wanted: Filter, factors: Factors, taking: Taking, most: int) -> Plan:
@@ -97,7 +117,7 @@ def _plan(wanted: Filter, factors: Factors, taking: Taking, most: int) -> Plan:
 def _of_one_clause(answer: Answer, region: Region, factors: Factors, taking: Taking, most: int) -> Several:
     """Return a plan of one clause; with several groups a handful of lists may say it in fewer, some of one factor."""
     several = Several((answer.clause,), Bound(1, answer.at_least))
-    if taking == PLAIN or answer.clause.segments == answer.at_least:
+    if taking.plain or answer.clause.segments == answer.at_least:
         return several
     few = _of_few_lists(region, factors, taking, most)
     return few if isinstance(few, Several) else several
@@ -144,7 +164,7 @@ def _of_few_lists(region: Region, factors: Factors, taking: Taking, most: int) -
 
 def _of_tree(tree: Tree, factors: Factors, taking: Taking, most: int) -> Several | Reason | None:
     known = of_tree(tree, factors, most, taking)
-    if not isinstance(known, Several) or known.proved or taking != PLAIN or isinstance(tree, Leaf):
+    if not isinstance(known, Several) or known.proved or not taking.plain or isinstance(tree, Leaf):
         return known
     return improved(known, tree, factors)
 

@@ -78,7 +78,7 @@ def of_tree(tree: Tree, factors: Factors, most: int, taking: Taking = PLAIN) -> 
         (piece,) = next(partition.ways())
         answer = lists_of(shape_of_piece(piece, factors), factors, taking)
         return Several((answer.clause,), Bound(1, answer.at_least)) if isinstance(answer, Answer) else None
-    bound = bound_of(tree, factors) if taking == PLAIN else bound_in_groups(tree, taking.groups, empty=taking.empty)
+    bound = bound_of(tree, factors) if taking.plain else bound_in_groups(tree, taking.groups, empty=taking.empty)
     if bound.clauses > most:
         return Reason("too-many-clauses", TOO_MANY.format(bound.clauses, most))
     if partition.parts > most:
