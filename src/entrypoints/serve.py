@@ -66,12 +66,16 @@ class _Announced(uvicorn.Server):
 
 
 def _listener(host: str, port: int) -> socket.socket:
-    """Open the port before anything is promised."""
+    """Open the port before anything is promised.
+
+    The socket names its protocol: asyncio sends at once only on those that do, and else answers wait 40 ms.
+    """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listener = socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, OverflowError) as fault:
         raise SettingsError(Problem(f"{host}:{port}", f"cannot listen here: {fault}")) from fault
+    return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=listener.detach())
 
 
 def _welcome(listener: socket.socket, population: str, password: str) -> str:

@@ -40,8 +40,8 @@ class _Failing(BitmapIndex):
         raise RuntimeError(f"secret inside of {wanted}")
 
 
-def _container(people: BitmapIndex) -> Container:
-    settings = Settings.for_demo({})
+def _container(people: BitmapIndex, **environ: str) -> Container:
+    settings = Settings.for_demo(environ)
     work = MemoryWork(settings.audit_key.encode())
     return Container(settings=settings, catalog=CATALOG, population=people, work=work)
 
@@ -170,3 +170,35 @@ def test_a_route_that_does_not_declare_its_access_stops_the_application(monkeypa
 
 def test_who_asks_is_settled_before_what_is_asked(browser: Browser) -> None:
     assert browser.http.get("/api/auth/me?x=1").status_code == 401
+
+
+def test_listed_origins_alone_may_use_the_api_with_its_headers() -> None:
+    container = _container(BitmapIndex.from_people(CATALOG, []), SEGMENTATION_CORS_ORIGINS="https://ours.test")
+    with TestClient(create_app(container)) as client:
+        asked = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "x-csrf-token"}
+        allowed = client.options("/api/presets/1", headers={"Origin": "https://ours.test", **asked})
+        names = {name.strip().lower() for name in allowed.headers["access-control-allow-headers"].split(",")}
+        assert names >= {"content-type", "x-csrf-token", "if-match", "if-none-match"}
+        assert allowed.headers["access-control-allow-origin"] == "https://ours.test"
+        assert allowed.headers["access-control-allow-credentials"] == "true"
+        assert (
+            "access-control-allow-origin"
+            not in client.options("/api/presets/1", headers={"Origin": "https://other.test", **asked}).headers
+        )
+        answer = client.get("/api/presets", headers={"Origin": "https://ours.test"})
+        exposed = {name.strip().lower() for name in answer.headers["access-control-expose-headers"].split(",")}
+        assert exposed == {"etag", "x-request-id"}
+        assert answer.headers["access-control-allow-origin"] == "https://ours.test"
+
+
+def test_what_the_document_says_of_managing(browser: Browser) -> None:
+    paths = browser.http.get("/schema/openapi.json").json()["paths"]
+    operations = [operation for path in paths for operation in paths[path].values() if not path.startswith("/schema")]
+    names = [operation["operationId"] for operation in operations]
+    assert len(set(names)) == len(names)
+    assert all(operation["summary"] and name[0].islower() for operation, name in zip(operations, names, strict=True))
+    parameters = {one["name"]: one for one in paths["/api/presets"]["get"]["parameters"]}
+    assert set(parameters) == {"page", "limit", "search", "If-None-Match"}
+    limits = {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}
+    assert limits.items() <= parameters["limit"]["schema"].items()
+    assert {one["name"] for one in paths["/api/presets/{preset_id}"]["put"]["parameters"]} == {"preset_id", "If-Match"}

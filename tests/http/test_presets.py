@@ -192,14 +192,16 @@ def test_presets_that_mean_the_same_are_told_in_words(signed_in: SignedIn) -> No
     answer = manager.post("/api/presets", {"preset_name": "forty, fire", "preset_filter_json": worded})
     second = answer.json()["preset"]
     assert second["same_as"] == [{"preset_id": first["preset_id"], "preset_name": "fire at forty"}]
-    assert "“fire at forty”" in answer.json()["message"]
+    assert answer.json()["message"] == "The preset is saved. It means the same people as “fire at forty”."
     assert manager.get(path_of(first)).json()["preset"]["same_as"] == [
         {"preset_id": second["preset_id"], "preset_name": "forty, fire"}
     ]
     assert colleague.get(path_of(first)).json()["preset"]["same_as"] == [], "a User is not told of others' presets"
     third = saved(manager, YOUNG, "another thing")
     changed = manager.put(path_of(third), {"preset_filter_json": wanted})
-    assert "“fire at forty” and “forty, fire”" in changed.json()["message"]
+    assert changed.json()["message"] == (
+        "The preset is changed. It means the same people as “fire at forty” and “forty, fire”."
+    )
     assert [one["preset_name"] for one in changed.json()["preset"]["same_as"]] == ["fire at forty", "forty, fire"]
     lists = (manager.get("/api/presets").json()["presets"], manager.get("/api/presets/user/manager").json()["presets"])
     assert all("same_as" not in one for presets in lists for one in presets)

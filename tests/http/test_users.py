@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 
+from entrypoints.http.requests import NO_ID, path_id
 from tests.http.conftest import ANONYMOUS, account
 from tests.served import PASSWORD, Browser
 
@@ -353,6 +355,11 @@ def test_what_is_no_id_is_answered_like_one_that_is_not_there(admin: Browser, te
     ):
         assert answer.status_code == missing.status_code == 404
         assert answer.content == missing.content
+
+
+def test_no_store_is_asked_for_a_number_that_no_id_can_be() -> None:
+    assert [path_id(text) for text in ("1", str(2**63 - 1))] == [1, 2**63 - 1]
+    assert {path_id(text) for text in ("", "1\n", str(2**63), *map(unquote, NO_IDS))} == {NO_ID}
 
 
 # Who may do what: 200 to 204 are the operation's own; a foreign account and a missing one answer alike.

@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter, SkipValidation
 
 from entrypoints.http.auth import SIGNED_IN
-from entrypoints.http.entity_tags import listed
+from entrypoints.http.entity_tags import IfNoneMatch, listed
 from entrypoints.http.pages import PageNumber, PageOf10, Pagination, asked_page
 from entrypoints.http.requests import ApiRequest, asked_text, asked_time
 from segmentation_core.audit import AuditQuery, Record
@@ -80,6 +80,7 @@ async def read_trail(  # noqa: PLR0913, PLR0917  what the query has
     actor: FromQuery[str] = "",
     since: Since = "",
     until: Until = "",
+    if_none_match: IfNoneMatch = "",
 ) -> Response[AuditPage]:
     """Return a page of what was done in the caller's company, anywhere for a SuperAdmin, the newest first.
 
@@ -93,7 +94,8 @@ async def read_trail(  # noqa: PLR0913, PLR0917  what the query has
         until=asked_time("until", until),
     )
     records, total = await read_audit(request.acting, query, offset=asked.offset, limit=asked.limit)
-    return listed(request, AuditPage(tuple(AuditRecord.of(one, request.user) for one in records), asked.of(total)))
+    told = tuple(AuditRecord.of(one, request.user) for one in records)
+    return listed(AuditPage(told, asked.of(total)), if_none_match)
 
 
 def _shown(reader: User, told: dict[str, Any] | None) -> dict[str, Any] | None:

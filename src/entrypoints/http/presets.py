@@ -12,7 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 
 from entrypoints.http.auth import SIGNED_IN
-from entrypoints.http.entity_tags import listed, required_version, version_tag
+from entrypoints.http.entity_tags import IfMatch, IfNoneMatch, listed, required_version, version_tag
 from entrypoints.http.pages import PageNumber, PageOf10, Pagination, asked_page
 from entrypoints.http.requests import LARGEST_ID, ApiRequest, PathId, SearchText, asked_text, path_id
 from entrypoints.http.sign_in import Message
@@ -191,28 +191,31 @@ async def create_preset(
     operation_id="findPresets",
     summary="Presets in pages",
 )
-async def find_presets(
+async def find_presets(  # noqa: PLR0913, PLR0917  what the query has
     request: ApiRequest,
     manage_presets: NamedDependency[SkipValidation[ManagePresets]],
     page: PageNumber = "1",
     limit: PageOf10 = "10",
     search: SearchText = "",
+    if_none_match: IfNoneMatch = "",
 ) -> Response[PresetsPage]:
     """Return a page of the presets that the caller may read and whose name has a part, the newest first."""
     asked = asked_page(page, limit)
     views, total = await manage_presets.page(
         request.acting, search=asked_text("search", search), offset=asked.offset, limit=asked.limit
     )
-    return listed(request, PresetsPage(tuple(map(PresetDetails.of, views)), asked.of(total)))
+    return listed(PresetsPage(tuple(map(PresetDetails.of, views)), asked.of(total)), if_none_match)
 
 
 @get("/api/presets/list", opt=SIGNED_IN, operation_id="listPresets", summary="All presets by name")
 async def list_presets(
-    request: ApiRequest, manage_presets: NamedDependency[SkipValidation[ManagePresets]]
+    request: ApiRequest,
+    manage_presets: NamedDependency[SkipValidation[ManagePresets]],
+    if_none_match: IfNoneMatch = "",
 ) -> Response[PresetList]:
     """Return the names of all presets that the caller may read, the newest first."""
     views = await manage_presets.all(request.acting)
-    return listed(request, PresetList(tuple(map(PresetEntry.of, views)), len(views)))
+    return listed(PresetList(tuple(map(PresetEntry.of, views)), len(views)), if_none_match)
 
 
 @get(
@@ -225,10 +228,11 @@ async def list_presets_of_user(
     request: ApiRequest,
     username: FromPath[str],  # noqa: ARG001  the address as it was sent has it whole
     manage_presets: NamedDependency[SkipValidation[ManagePresets]],
+    if_none_match: IfNoneMatch = "",
 ) -> Response[PresetsAnswer]:
     """Return the presets that a user made, as far as the caller may read them, the newest first."""
     views = await manage_presets.all(request.acting, _username(request.scope["raw_path"]))
-    return listed(request, PresetsAnswer(tuple(map(PresetDetails.of, views)), len(views)))
+    return listed(PresetsAnswer(tuple(map(PresetDetails.of, views)), len(views)), if_none_match)
 
 
 @get("/api/presets/{preset_id:str}", opt=SIGNED_IN, operation_id="getPreset", summary="A preset")
@@ -246,6 +250,7 @@ async def change_preset(
     preset_id: PathId,
     data: JSONBody[PresetChangeRequest],
     manage_presets: NamedDependency[SkipValidation[ManagePresets]],
+    if_match: IfMatch = None,
 ) -> Response[SavedAnswer]:
     """Give a preset another name or filter, if it still is what If-Match says, where that is sent."""
     number, sent = path_id(preset_id), data.preset_filter_json
@@ -254,7 +259,7 @@ async def change_preset(
         number,
         name=None if data.preset_name is msgspec.UNSET else data.preset_name,
         sent=None if sent is msgspec.UNSET else _document(sent),
-        version=required_version(request, number),
+        version=required_version(if_match, number),
     )
     return _saved(view, "changed")
 
@@ -267,11 +272,14 @@ async def change_preset(
     summary="Delete a preset",
 )
 async def delete_preset(
-    request: ApiRequest, preset_id: PathId, manage_presets: NamedDependency[SkipValidation[ManagePresets]]
+    request: ApiRequest,
+    preset_id: PathId,
+    manage_presets: NamedDependency[SkipValidation[ManagePresets]],
+    if_match: IfMatch = None,
 ) -> Message:
     """Delete a preset with its history, if it still is what If-Match says, where that is sent."""
     number = path_id(preset_id)
-    await manage_presets.delete(request.acting, number, version=required_version(request, number))
+    await manage_presets.delete(request.acting, number, version=required_version(if_match, number))
     return Message("The preset is deleted.")
 
 
@@ -282,11 +290,14 @@ async def delete_preset(
     summary="The history of a preset",
 )
 async def list_versions(
-    request: ApiRequest, preset_id: PathId, manage_presets: NamedDependency[SkipValidation[ManagePresets]]
+    request: ApiRequest,
+    preset_id: PathId,
+    manage_presets: NamedDependency[SkipValidation[ManagePresets]],
+    if_none_match: IfNoneMatch = "",
 ) -> Response[VersionsAnswer]:
     """Return what a preset was at each version, the newest first, the present one included."""
     versions = await manage_presets.versions(request.acting, path_id(preset_id))
-    return listed(request, VersionsAnswer(tuple(map(VersionDetails.of, versions)), len(versions)))
+    return listed(VersionsAnswer(tuple(map(VersionDetails.of, versions)), len(versions)), if_none_match)
 
 
 @post(
@@ -301,10 +312,11 @@ async def revert_preset(
     preset_id: PathId,
     data: JSONBody[RevertRequest],
     manage_presets: NamedDependency[SkipValidation[ManagePresets]],
+    if_match: IfMatch = None,
 ) -> Response[SavedAnswer]:
     """Make a preset again what it was at a version: a change like any other, with a version of its own."""
     number = path_id(preset_id)
-    version = required_version(request, number)
+    version = required_version(if_match, number)
     view = await manage_presets.revert(request.acting, number, data.version, version=version)
     return _saved(view, f"again what it was at version {data.version}")
 

@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody, SkipValidation
 
 from entrypoints.http.auth import SIGNED_IN
-from entrypoints.http.entity_tags import listed
+from entrypoints.http.entity_tags import IfNoneMatch, listed
 from entrypoints.http.pages import PageNumber, PageOf20, Pagination, asked_page
 from entrypoints.http.requests import ApiRequest, PathId, SearchText, asked_choice, asked_text, path_id
 from entrypoints.http.sign_in import Message
@@ -109,11 +109,13 @@ class UserChangeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 @get("/api/get_users", opt=SIGNED_IN, operation_id="listUsers", summary="All accounts of the company")
 async def all_users(
-    request: ApiRequest, manage_users: NamedDependency[SkipValidation[ManageUsers]]
+    request: ApiRequest,
+    manage_users: NamedDependency[SkipValidation[ManageUsers]],
+    if_none_match: IfNoneMatch = "",
 ) -> Response[UsersAnswer]:
     """Return every account of the caller's company, of all companies for a SuperAdmin, by role, then first name."""
     users = await manage_users.all(request.acting)
-    return listed(request, UsersAnswer(tuple(map(UserDetails.of, users))))
+    return listed(UsersAnswer(tuple(map(UserDetails.of, users))), if_none_match)
 
 
 @get(
@@ -130,6 +132,7 @@ async def find_users(  # noqa: PLR0913, PLR0917  what the query has
     search: SearchText = "",
     role: FromQuery[str] = "",
     status: FromQuery[str] = "",
+    if_none_match: IfNoneMatch = "",
 ) -> Response[UsersPage]:
     """Return a page of the accounts with a part of the username, first or last name, a role and a status.
 
@@ -143,7 +146,7 @@ async def find_users(  # noqa: PLR0913, PLR0917  what the query has
         active=None if wanted is None else wanted == "active",
     )
     users, total = await manage_users.page(request.acting, query, offset=asked.offset, limit=asked.limit)
-    return listed(request, UsersPage(tuple(map(UserDetails.of, users)), asked.of(total)))
+    return listed(UsersPage(tuple(map(UserDetails.of, users)), asked.of(total)), if_none_match)
 
 
 @post("/api/users", opt=SIGNED_IN, operation_id="createUser", summary="Make an account")
