@@ -27,10 +27,10 @@ run: setup ## serve the demo; PORT=8080 chooses the port
 	@exec $(BIN)/segmentation serve --demo --port $(PORT)
 
 test: setup ## run every test, with the core's coverage
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal --cov --cov-report=term
 
 nightly: setup ## run every test with far more cases: 100,000 of the planner's laws, 10,000 of the others
-	HYPOTHESIS_PROFILE=nightly $(BIN)/pytest
+	HYPOTHESIS_PROFILE=nightly $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 bench: setup ## the planner's speed and what it proves, on the national panel
 	$(BIN)/python -m benchmarks.planning

@@ -1,0 +1,139 @@
+"""The audit trail, in PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from adapters.postgres.documents import stored
+from adapters.postgres.statements import FARTHEST, SMALLEST, WINDOW, Statement, the_id, the_total, window
+from segmentation_core.audit import AuditQuery, Entry, Head, Record, head_of, sealed
+from segmentation_core.ports import Audit
+
+if TYPE_CHECKING:
+    from adapters.postgres.statements import Transaction
+
+_READ: Final = """
+    SELECT records.number, records.seal, records.action, records.actor_id, records.actor, records.company_id,
+        records.subject, records.at, records.before, records.after, records.request_id
+    FROM audit_records AS records
+    {where}
+"""
+_IDS: Final = "SELECT records.id FROM audit_records AS records {where}"
+_NEWEST_FIRST: Final = " ORDER BY records.at DESC, records.chain DESC, records.number DESC"
+_COMPANY: Final = "records.company_id"
+_ASKED_FOR: Final = {
+    "action": "records.action = %(action)s",
+    "actor": "records.actor = %(actor)s",
+    "since": "records.at >= %(since)s",
+    "until": "records.at < %(until)s",
+}
+
+PAGE: Final = Statement(
+    _IDS + _NEWEST_FIRST + WINDOW,
+    company=_COMPANY,
+    given=_ASKED_FOR,
+)
+"""Ids alone, for the reason that pages of presets have."""
+
+COUNT: Final = Statement(
+    "SELECT count(*) AS total FROM audit_records AS records {where}", company=_COMPANY, given=_ASKED_FOR
+)
+BY_IDS: Final = Statement(_READ + _NEWEST_FIRST, company=_COMPANY, always="records.id = ANY(%(ids)s)")
+CHAIN: Final = Statement(
+    _READ + " ORDER BY records.number LIMIT %(limit)s",
+    company=_COMPANY,
+    always="records.chain = %(chain)s AND records.number > %(after)s",
+)
+ADD: Final = Statement(
+    """
+    INSERT INTO audit_records (company_id, number, action, actor_id, actor, subject, at, before, after, request_id,
+        seal)
+    VALUES (%(company_id)s, %(number)s, %(action)s, %(actor_id)s, %(actor)s, %(subject)s, %(at)s, %(before)s,
+        %(after)s, %(request_id)s, %(seal)s)
+    """
+)
+HEADS: Final = Statement(
+    "SELECT heads.company_id, heads.number, heads.seal FROM audit_heads AS heads {where} ORDER BY heads.chain",
+    company="heads.company_id",
+)
+HEAD_LOCKED: Final = Statement(
+    "SELECT heads.company_id, heads.number, heads.seal FROM audit_heads AS heads {where} FOR NO KEY UPDATE",
+    company="heads.company_id",
+    always="heads.chain = %(chain)s",
+)
+BEGIN_CHAIN: Final = Statement(
+    "INSERT INTO audit_heads (company_id, number, seal) VALUES (%(company_id)s, 0, '') ON CONFLICT (chain) DO NOTHING"
+)
+MOVE_HEAD: Final = Statement(
+    "UPDATE audit_heads AS heads SET number = %(number)s, seal = %(seal)s {where}",
+    company="heads.company_id",
+    always="heads.chain = %(chain)s",
+)
+
+
+class PostgresAudit(Audit):
+    """The audit trail of one unit of work. Who adds to a chain holds its head until the work ends."""
+
+    def __init__(self, transaction: Transaction, key: bytes) -> None:
+        self._transaction = transaction
+        self._key = key
+
+    async def add(self, *entries: Entry) -> None:
+        # In one order, so that of two that add to several chains at once neither waits for the other in turn.
+        for company_id in sorted({entry.company_id for entry in entries}, key=_number_of):
+            head = await self._locked_head(company_id)
+            records = []
+            for entry in entries:
+                if entry.company_id == company_id:
+                    records.append(sealed(entry, head if head.number else None, self._key))
+                    head = head_of(records[-1])
+            await self._transaction.store_each(ADD, [_columns(record) for record in records])
+            await self._transaction.store(MOVE_HEAD, chain=_number_of(company_id), number=head.number, seal=head.seal)
+
+    async def page(self, query: AuditQuery, *, offset: int, limit: int) -> tuple[list[Record], int]:
+        asked = {"action": query.action, "actor": query.actor, "since": query.since, "until": query.until}
+        ids = await self._transaction.rows(PAGE, the_id, **asked, **window(offset, limit))
+        found = await self._transaction.rows(BY_IDS, _record, ids=ids) if ids else []
+        return found, await self._transaction.row(COUNT, the_total, **asked) or 0
+
+    async def heads(self) -> list[Head]:
+        return await self._transaction.rows(HEADS, Head)
+
+    async def chain(self, company_id: int | None, *, after: int, limit: int) -> list[Record]:
+        return await self._transaction.rows(
+            CHAIN, _record, chain=_number_of(company_id), after=max(after, SMALLEST), limit=min(limit, FARTHEST)
+        )
+
+    async def _locked_head(self, company_id: int | None) -> Head:
+        chain = _number_of(company_id)
+        head = await self._transaction.row(HEAD_LOCKED, Head, chain=chain)
+        while head is None:
+            # Of two that begin a chain at once the second waits for the first, adds nothing, and then finds it.
+            await self._transaction.store(BEGIN_CHAIN, company_id=company_id)
+            head = await self._transaction.row(HEAD_LOCKED, Head, chain=chain)
+        return head
+
+
+def _number_of(company_id: int | None) -> int:
+    return company_id or 0
+
+
+def _record(*, number: int, seal: str, **entry: Any) -> Record:  # noqa: ANN401  columns of a row
+    return Record(number, Entry(**entry), seal)
+
+
+def _columns(record: Record) -> dict[str, Any]:
+    entry = record.entry
+    return {
+        "company_id": entry.company_id,
+        "number": record.number,
+        "action": entry.action,
+        "actor_id": entry.actor_id,
+        "actor": entry.actor,
+        "subject": entry.subject,
+        "at": entry.at,
+        "before": None if entry.before is None else stored(entry.before),
+        "after": None if entry.after is None else stored(entry.after),
+        "request_id": entry.request_id,
+        "seal": record.seal,
+    }

@@ -1,0 +1,19 @@
+"""JSON documents on their way into PostgreSQL and back, equal to what they were, with their members in order."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from psycopg.types.json import Json
+
+from segmentation_core.errors import Problem, RequestError
+
+
+def stored(document: dict[str, Any]) -> Json:
+    """Return a document as a parameter. Raises RequestError for what is not JSON: NaN, an infinity, other objects."""
+    try:
+        text = json.dumps(document, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as fault:
+        raise RequestError(Problem("$", f"the document cannot be stored: {fault}")) from fault
+    return Json(document, dumps=lambda _: text)

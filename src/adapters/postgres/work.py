@@ -1,0 +1,191 @@
+"""Units of work in PostgreSQL: the pool of connections, scopes, and what is tried again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import psycopg
+from psycopg.adapt import AdaptersMap
+from psycopg.types.datetime import TimestamptzLoader
+from psycopg.types.numeric import Int8Dumper
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from adapters.postgres.audit import PostgresAudit
+from adapters.postgres.companies import PostgresCompanies
+from adapters.postgres.errors import RETRIED, is_lost, translated
+from adapters.postgres.presets import PostgresPresets
+from adapters.postgres.sessions import PostgresSessions
+from adapters.postgres.statements import Transaction
+from adapters.postgres.users import PostgresUsers
+from segmentation_core.errors import Problem, SettingsError
+from segmentation_core.ports import Stores, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from psycopg import AsyncConnection
+
+    from segmentation_core.users import Scope
+
+T = TypeVar("T")
+
+CONNECT_SECONDS: Final = 3
+WAIT_SECONDS: Final = 3.0
+"""How long a unit of work waits for a connection."""
+
+MOST_WAITING: Final = 200
+"""How many units of work wait for one; the next is told at once that the database is too busy."""
+
+RECONNECT_SECONDS: Final = 1.0
+"""How long the pool tries by itself to replace a connection. After that each unit of work that waits makes it try, and
+not ever more seldom as the pool would."""
+
+TRIES: Final = 3
+"""How often a unit of work is run where PostgreSQL asks for another try."""
+
+_SETTINGS: Final = {
+    "TimeZone": "UTC",
+    "statement_timeout": "5s",
+    "lock_timeout": "3s",
+    "idle_in_transaction_session_timeout": "10s",
+    "application_name": "segmentation",
+}
+_SET_UP: Final = b"SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS settings (name, value)"
+_ROLE: Final = b"""
+    SELECT current_user, rolsuper OR rolbypassrls
+        OR EXISTS (SELECT FROM pg_class WHERE relrowsecurity AND pg_has_role(current_user, relowner, 'MEMBER'))
+        OR EXISTS (SELECT FROM pg_roles WHERE rolname = 'segmentation_all' AND pg_has_role(current_user, oid, 'USAGE'))
+    FROM pg_roles WHERE rolname = current_user
+"""
+_ENTER_COMPANY: Final = b"SELECT set_config('segmentation.company_id', %s, true)"
+"""For the transaction alone: set for longer, it would be the next one's that the pool gives the connection to."""
+
+_ENTER_ALL: Final = b"SET LOCAL ROLE segmentation_all"
+
+
+class _UtcLoader(TimestamptzLoader):
+    """Times are in `datetime.UTC`, whatever the session's time zone."""
+
+    def load(self, data: bytes | bytearray | memoryview) -> datetime:
+        return super().load(data).astimezone(UTC)
+
+
+def _adapters() -> AdaptersMap:
+    """Return how values travel: every integer is a bigint, so that a statement has one plan whatever its numbers."""
+    adapters = AdaptersMap(psycopg.adapters)
+    adapters.register_loader("timestamptz", _UtcLoader)
+    adapters.register_dumper(int, Int8Dumper)
+    return adapters
+
+
+class PostgresStores(Stores):
+    """The stores of one unit of work."""
+
+    def __init__(self, transaction: Transaction, audit_key: bytes) -> None:
+        self.companies = PostgresCompanies(transaction)
+        self.users = PostgresUsers(transaction)
+        self.sessions = PostgresSessions(transaction)
+        self.presets = PostgresPresets(transaction)
+        self.audit = PostgresAudit(transaction, audit_key)
+
+
+class PostgresWork(Work):
+    """Units of work over one database. Built closed: `open` before the first, `close` after the last."""
+
+    def __init__(self, url: str, audit_key: bytes, *, min_connections: int = 2, max_connections: int = 10) -> None:
+        """Take the URL of the database for the role `segmentation_app`, and the key of the audit trail."""
+        self._key = audit_key
+        self._refusal: SettingsError | None = None
+        self._pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
+            url,
+            kwargs={"autocommit": True, "connect_timeout": CONNECT_SECONDS, "context": _adapters()},
+            min_size=min_connections,
+            max_size=max_connections,
+            open=False,
+            configure=self._set_up,
+            check=self._check,
+            name="segmentation",
+            timeout=WAIT_SECONDS,
+            max_waiting=MOST_WAITING,
+            reconnect_timeout=RECONNECT_SECONDS,
+        )
+
+    async def open(self) -> None:
+        """Open the pool. A database that is down does not stop it: what is run meanwhile raises Unavailable.
+
+        Raises SettingsError where the URL's role could see past row-level security.
+        """
+        await self._pool.open()
+        try:
+            async with self._pool.connection():
+                pass
+        except PoolTimeout:
+            if self._refusal:
+                await self.close()
+                raise self._refusal from None
+
+    async def _set_up(self, connection: AsyncConnection[Any]) -> None:
+        """Make a new connection ready. One whose role could see past row-level security is never used."""
+        await connection.execute(_SET_UP, [[*_SETTINGS], [*_SETTINGS.values()]])
+        found = await (await connection.execute(_ROLE)).fetchone()
+        role, sees_past = found or ("", True)
+        if sees_past:
+            await connection.close()
+            self._refusal = SettingsError(
+                Problem(
+                    "SEGMENTATION_DATABASE_URL",
+                    "its role owns tables, or is not held by row-level security",
+                    role,
+                    "segmentation_app, as roles.sql makes it",
+                )
+            )
+            raise self._refusal
+
+    async def _check(self, connection: AsyncConnection[Any]) -> None:
+        """Raise where a connection is dead; then the others that wait in the pool are likely dead too: replace them."""
+        try:
+            await AsyncConnectionPool.check_connection(connection)
+        except psycopg.Error:
+            await self._pool.check()
+            raise
+
+    async def close(self) -> None:
+        """Close the pool and its connections."""
+        await self._pool.close()
+
+    async def run(self, scope: Scope, action: Callable[[Stores], Awaitable[T]]) -> T:
+        tries, was_lost = 1, False
+        while True:
+            begun = False
+            try:
+                async with self._pool.connection() as connection, connection.transaction():
+                    await _enter(connection, scope)
+                    begun = True
+                    return await self._done(connection, scope, action)
+            except psycopg.Error as fault:
+                if isinstance(fault, RETRIED) and tries < TRIES:
+                    tries += 1
+                elif is_lost(fault) and not begun and not was_lost:
+                    was_lost = True
+                else:
+                    error = translated(fault)
+                    if error is None:
+                        raise
+                    raise error from fault
+
+    async def _done(
+        self, connection: AsyncConnection[Any], scope: Scope, action: Callable[[Stores], Awaitable[T]]
+    ) -> T:
+        transaction = Transaction(connection, scope)
+        try:
+            return await action(PostgresStores(transaction, self._key))
+        finally:
+            transaction.end()
+
+
+async def _enter(connection: AsyncConnection[Any], scope: Scope) -> None:
+    if scope.company_id is None:
+        await connection.execute(_ENTER_ALL)
+    else:
+        await connection.execute(_ENTER_COMPANY, [str(scope.company_id)])

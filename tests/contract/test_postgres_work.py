@@ -1,0 +1,338 @@
+"""What units of work over PostgreSQL do when it is slow, busy, gone, or asks for another try."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from msgspec.structs import replace
+from psycopg import errors
+
+from adapters.postgres import PostgresWork, work
+from segmentation_core.audit import broken
+from segmentation_core.errors import RequestError, SettingsError, Unavailable
+from segmentation_core.ports import Stores
+from segmentation_core.users import ALL_COMPANIES, User
+from tests.contract.examples import (
+    AUDIT_KEY,
+    NOON,
+    a_preset,
+    add_company,
+    add_preset,
+    add_user,
+    an_entry,
+    inside,
+    somebody,
+)
+from tests.postgres import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.anyio
+
+SWAP = """
+    UPDATE audit_records SET number = CASE number WHEN 2 THEN -3 ELSE -2 END WHERE number IN (2, 3);
+    UPDATE audit_records SET number = -number WHERE number < 0;
+"""
+CUT_OFF = """
+    DELETE FROM audit_records WHERE number > 2;
+    UPDATE audit_heads SET (number, seal) = (SELECT number, seal FROM audit_records WHERE number = 2);
+"""
+
+
+async def everybody(stores: Stores) -> list[User]:
+    return await stores.users.all()
+
+
+def administered(database: Database) -> psycopg.Connection[Any]:
+    """Return a superuser's connection that is not to this database."""
+    return psycopg.connect(database.super_url.replace(f"/{database.name}?", "/postgres?"), autocommit=True)
+
+
+def kill_backends(database: Database) -> int:
+    """End all connections of the service to a database, as a restart of the server does."""
+    with administered(database) as connection:
+        killed = connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database.name]
+        )
+        return len(killed.fetchall())
+
+
+def let_in(database: Database, *, allowed: bool) -> None:
+    with administered(database) as connection:
+        connection.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS {allowed}".encode())
+
+
+async def test_every_connection_has_its_limits(postgres: PostgresWork) -> None:
+    shown = {
+        "TimeZone": "UTC",
+        "statement_timeout": "5s",
+        "lock_timeout": "3s",
+        "idle_in_transaction_session_timeout": "10s",
+        "application_name": "segmentation",
+    }
+    async with postgres._pool.connection() as connection:
+        for name, value in shown.items():
+            cursor = await connection.execute(f"SHOW {name}".encode())
+            assert await cursor.fetchone() == (value,)
+
+
+@pytest.mark.parametrize("fault", [errors.SerializationFailure, errors.DeadlockDetected])
+async def test_what_postgres_asks_to_try_again_is_tried_three_times(
+    postgres: PostgresWork, fault: type[psycopg.Error]
+) -> None:
+    company = await add_company(postgres)
+    tries: list[int] = []
+
+    async def fail_at_first(stores: Stores, failures: int) -> User:
+        tries.append(len(tries))
+        user = await stores.users.add(somebody(f"ana {failures}", company), "hash")
+        if len(tries) <= failures:
+            raise fault
+        return user
+
+    ana = await postgres.run(inside(company), lambda stores: fail_at_first(stores, 2))
+    assert len(tries) == 3
+    assert await postgres.run(ALL_COMPANIES, everybody) == [ana]
+    tries.clear()
+    with pytest.raises(Unavailable):
+        await postgres.run(inside(company), lambda stores: fail_at_first(stores, 3))
+    assert len(tries) == 3
+    assert await postgres.run(ALL_COMPANIES, everybody) == [ana]
+
+
+async def test_of_two_in_a_deadlock_both_end_well(postgres: PostgresWork) -> None:
+    company = await add_company(postgres)
+    ana, bo = await add_user(postgres, "ana", company), await add_user(postgres, "bo", company)
+    both_locked = asyncio.Barrier(2)
+    tries = []
+
+    async def lock(first: User, second: User) -> None:
+        async def change(stores: Stores) -> None:
+            tries.append(first)
+            assert await stores.users.by_id(first.id, lock=True)
+            if len(tries) <= 2:
+                await both_locked.wait()
+            found = await stores.users.by_id(second.id, lock=True)
+            assert found
+            await stores.users.change(replace(found, first_name=found.first_name + "x"))
+
+        await postgres.run(inside(company), change)
+
+    await asyncio.gather(lock(ana, bo), lock(bo, ana))
+    assert len(tries) > 2
+    assert [user.first_name for user in await postgres.run(ALL_COMPANIES, everybody)] == ["x", "x"]
+
+
+async def test_when_the_server_ended_all_idle_connections_nobody_notices(database: Database) -> None:
+    opened = PostgresWork(database.app_url, AUDIT_KEY, min_connections=6, max_connections=6)
+    await opened.open()
+    await opened._pool.wait()
+    for _ in range(3):
+        assert kill_backends(database) == 6
+        began = time.monotonic()
+        for _ in range(10):
+            assert await opened.run(ALL_COMPANIES, everybody) == []
+        assert time.monotonic() - began < 2.5
+        await asyncio.gather(*(opened.run(ALL_COMPANIES, everybody) for _ in range(20)))
+        await opened._pool.wait()
+    await opened.close()
+
+
+async def test_a_connection_that_dies_before_anything_was_sent_is_replaced_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_check(_: PostgresWork, __: object) -> None:
+        pass
+
+    monkeypatch.setattr(PostgresWork, "_check", no_check)
+    opened = PostgresWork(database.app_url, AUDIT_KEY, min_connections=1, max_connections=1)
+    await opened.open()
+    assert kill_backends(database) == 1
+    assert await opened.run(ALL_COMPANIES, everybody) == []
+    await opened.close()
+
+
+async def test_of_work_whose_connection_dies_nothing_is_kept_and_it_is_not_tried_again(
+    postgres: PostgresWork, database: Database
+) -> None:
+    company = await add_company(postgres)
+    tries = []
+
+    async def change(stores: Stores) -> None:
+        tries.append(1)
+        await stores.users.add(somebody("ana", company), "hash")
+        await stores.audit.add(an_entry(company))
+        kill_backends(database)
+        await stores.users.all()
+
+    with pytest.raises(Unavailable):
+        await postgres.run(inside(company), change)
+    assert tries == [1]
+    assert await postgres.run(ALL_COMPANIES, everybody) == []
+    assert await postgres.run(ALL_COMPANIES, lambda stores: stores.audit.heads()) == []
+
+
+async def test_a_database_that_is_down_is_told_in_time_and_used_again_once_it_is_back(
+    postgres: PostgresWork, database: Database
+) -> None:
+    let_in(database, allowed=False)
+    kill_backends(database)
+    began = time.monotonic()
+    outcomes = await asyncio.gather(*(postgres.run(ALL_COMPANIES, everybody) for _ in range(3)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Unavailable] * 3
+    assert time.monotonic() - began < work.WAIT_SECONDS + 1
+    let_in(database, allowed=True)
+    began = time.monotonic()
+    assert await postgres.run(ALL_COMPANIES, everybody) == []
+    assert time.monotonic() - began < 5
+
+
+async def test_it_opens_while_the_database_is_down(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "WAIT_SECONDS", 0.3)
+    opened = PostgresWork("postgresql://segmentation_app@/nowhere?host=/nowhere", AUDIT_KEY)
+    await opened.open()
+    with pytest.raises(Unavailable):
+        await opened.run(ALL_COMPANIES, everybody)
+    await opened.close()
+    with pytest.raises(Unavailable):
+        await opened.run(ALL_COMPANIES, everybody)
+    del database
+
+
+@pytest.mark.parametrize("who", ["super_url", "owner_url"])
+async def test_a_role_that_could_see_past_row_level_security_is_refused(
+    database: Database, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    monkeypatch.setattr(work, "WAIT_SECONDS", 0.5)
+    opened = PostgresWork(getattr(database, who), AUDIT_KEY)
+    with pytest.raises(SettingsError, match="not held by row-level security"):
+        await opened.open()
+
+
+async def test_who_finds_no_connection_in_time_or_too_many_waiting_is_told_so(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(work, "MOST_WAITING", 2)
+    opened = PostgresWork(database.app_url, AUDIT_KEY, min_connections=1, max_connections=1)
+    await opened.open()
+    ending = asyncio.Event()
+
+    async def hold(_: Stores) -> None:
+        await ending.wait()
+
+    holding = asyncio.create_task(opened.run(ALL_COMPANIES, hold))
+    await asyncio.sleep(0.05)
+    began = time.monotonic()
+    outcomes = await asyncio.gather(*(opened.run(ALL_COMPANIES, everybody) for _ in range(5)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [Unavailable] * 5
+    assert time.monotonic() - began < 1
+    ending.set()
+    await holding
+    assert await opened.run(ALL_COMPANIES, everybody) == []
+    await opened.close()
+
+
+@pytest.mark.parametrize("limit", ["lock_timeout", "statement_timeout"])
+async def test_who_waits_too_long_for_a_lock_is_told_so(
+    database: Database, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setitem(work._SETTINGS, limit, "150ms")
+    opened = PostgresWork(database.app_url, AUDIT_KEY, min_connections=2)
+    await opened.open()
+    ana = await add_user(opened, "ana", await add_company(opened))
+    ending, held = asyncio.Event(), asyncio.Event()
+
+    async def hold(stores: Stores) -> None:
+        await stores.users.by_id(ana.id, lock=True)
+        held.set()
+        await ending.wait()
+
+    holding = asyncio.create_task(opened.run(ALL_COMPANIES, hold))
+    await held.wait()
+    with pytest.raises(Unavailable):
+        await opened.run(ana.scope, lambda stores: stores.users.by_id(ana.id, lock=True))
+    ending.set()
+    await holding
+    await opened.close()
+
+
+async def test_stores_that_are_kept_past_their_unit_of_work_cannot_be_used(postgres: PostgresWork) -> None:
+    async def escape(stores: Stores) -> Stores:
+        return stores
+
+    stores = await postgres.run(ALL_COMPANIES, escape)
+    with pytest.raises(RuntimeError, match="has ended"):
+        await stores.users.all()
+
+
+async def test_what_no_column_can_hold_is_refused_with_its_place(postgres: PostgresWork) -> None:
+    company = await add_company(postgres)
+    ana = await add_user(postgres, "ana", company)
+    preset = await add_preset(postgres, ana)
+    refused: tuple[tuple[str, Callable[[Stores], object]], ...] = (
+        ("username", lambda stores: stores.users.add(somebody("a\0b", company), "hash")),
+        ("last_name", lambda stores: stores.users.change(replace(ana, last_name="\ud800"))),
+        ("name", lambda stores: stores.presets.add(a_preset(ana, "\0"))),
+        ("name", lambda stores: stores.presets.change(replace(preset, name="\0", version=2), "ana")),
+        ("version", lambda stores: stores.presets.change(replace(preset, version=2**63), "ana")),
+        ("name", lambda stores: stores.companies.named("a\0b")),
+        ("subject", lambda stores: stores.audit.add(an_entry(company, subject="\0"))),
+        ("NaN|Out of range", lambda stores: stores.presets.add(a_preset(ana, "n", document={"n": float("nan")}))),
+        ("too large", lambda stores: stores.users.add(somebody("x" * 2**20, company), "hash")),
+        ("stored", lambda stores: stores.users.add(somebody("bo", company, role="Nobody"), "hash")),
+    )
+    for told, action in refused:
+        with pytest.raises(RequestError, match=told):
+            await postgres.run(ALL_COMPANIES, action)  # type: ignore[arg-type]
+    assert await postgres.run(ALL_COMPANIES, everybody) == [ana]
+
+
+async def test_a_record_that_is_tampered_with_in_the_database_is_found(
+    postgres: PostgresWork, database: Database
+) -> None:
+    company = await add_company(postgres)
+    await postgres.run(
+        ALL_COMPANIES, lambda stores: stores.audit.add(*(an_entry(company, f"{n}", after={"n": n}) for n in range(5)))
+    )
+    (head,) = await postgres.run(ALL_COMPANIES, lambda stores: stores.audit.heads())
+
+    async def faults() -> int:
+        records = await postgres.run(ALL_COMPANIES, lambda stores: stores.audit.chain(company.id, after=0, limit=100))
+        return len(broken(records, AUDIT_KEY, exported=head))
+
+    assert await faults() == 0
+    for tamper in (
+        "UPDATE audit_records SET actor = 'bo' WHERE number = 2",
+        "UPDATE audit_records SET after = '{\"n\": 7}' WHERE number = 2",
+        "UPDATE audit_records SET at = at + interval '1 microsecond' WHERE number = 2",
+        "DELETE FROM audit_records WHERE number = 3",
+        "DELETE FROM audit_records WHERE number = 5",
+        SWAP,
+        CUT_OFF,
+    ):
+        with psycopg.connect(database.super_url) as connection:
+            connection.execute("CREATE TEMP TABLE kept AS SELECT * FROM audit_records")
+            connection.execute(tamper.encode())
+            connection.commit()
+            assert await faults(), tamper
+            connection.execute("DELETE FROM audit_records")
+            connection.execute(
+                "INSERT INTO audit_records (id, company_id, number, action, actor_id, actor, subject, at, before, after,"
+                " request_id, seal) OVERRIDING SYSTEM VALUE SELECT id, company_id, number, action, actor_id, actor,"
+                " subject, at, before, after, request_id, seal FROM kept"
+            )
+        assert await faults() == 0
+
+
+async def test_a_large_batch_of_records_is_added_quickly(postgres: PostgresWork) -> None:
+    company = await add_company(postgres)
+    entries = [an_entry(company, f"{number}", at=NOON, after={"size": number}) for number in range(2_000)]
+    began = time.monotonic()
+    await postgres.run(inside(company), lambda stores: stores.audit.add(*entries))
+    assert time.monotonic() - began < 2
