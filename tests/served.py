@@ -7,12 +7,15 @@ import re
 import ssl
 import subprocess
 import sys
+import tempfile
 import weakref
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+
+from adapters.postgres.embedded import EmbeddedPostgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,10 +25,31 @@ COMMAND = str(Path(sys.executable).parent / "segmentation")
 _TLS = ssl.create_default_context()  # never used, and dear to make for each client
 
 
-@contextmanager
-def serving(*arguments: str, password: str | None = PASSWORD) -> Iterator[tuple[str, str]]:
-    """Run `segmentation serve --demo` on a free port; give its address and what it printed."""
+def environ_of(data: Path) -> dict[str, str]:
+    """Return the environment of a command that keeps its data in a folder, and is told nothing else."""
     environ = {key: value for key, value in os.environ.items() if not key.startswith("SEGMENTATION_")}
+    return environ | {"SEGMENTATION_DATA_DIR": str(data)}
+
+
+@contextmanager
+def data_folder() -> Iterator[Path]:
+    """Give a fresh data folder; nothing of it, nor of a database in it, is left."""
+    with tempfile.TemporaryDirectory(prefix="segmentation-data-") as folder:
+        data = Path(folder) / "data"
+        try:
+            yield data
+        finally:
+            EmbeddedPostgres(data).reset()
+
+
+@contextmanager
+def serving(*arguments: str, password: str | None = PASSWORD, data: Path | None = None) -> Iterator[tuple[str, str]]:
+    """Run `segmentation serve --demo` on a free port, with data of its own; give its address and what it printed."""
+    if data is None:
+        with data_folder() as fresh, serving(*arguments, password=password, data=fresh) as served:
+            yield served
+        return
+    environ = environ_of(data)
     if password:
         environ["SEGMENTATION_DEMO_PASSWORD"] = password
     process = subprocess.Popen(

@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +103,50 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("file", type=Path, metavar="FILE")
     check.add_argument("--data", type=Path, metavar="FILE", help="population, CSV or Parquet")
     check.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    _add_administration(commands)
     return parser
+
+
+def _add_administration(commands: Any) -> None:  # noqa: ANN401  argparse does not name the type
+    """Add the commands of an operator. What runs them is imported when it is: they need the extras of the server."""
+
+    def group(name: str, summary: str) -> Any:  # noqa: ANN401
+        return commands.add_parser(name, help=summary, description=summary).add_subparsers(
+            metavar="COMMAND", required=True
+        )
+
+    def command(of: Any, name: str, run: str, summary: str) -> argparse.ArgumentParser:  # noqa: ANN401
+        added = _command(of, name, partial(_administer, run), summary)
+        added.add_argument("--json", action="store_true", help="one JSON document on stdout")
+        return added
+
+    database = group("db", "the database: of SEGMENTATION_DATABASE_URL, or the embedded one")
+    command(database, "migrate", "db_migrate", "apply what is missing of the schema")
+    command(database, "status", "db_status", "which database it is, and how far its schema is")
+    command(database, "stop", "db_stop", "stop the embedded server")
+    command(database, "reset", "db_reset", "delete the embedded database with all that is in it")
+
+    users = group("users", "accounts, from the machine itself; passwords are read from stdin")
+    create = command(users, "create", "users_create", "make an account")
+    create.add_argument("--username", required=True, metavar="U")
+    create.add_argument("--role", required=True, choices=("SuperAdmin", "Admin", "Manager", "User"))
+    create.add_argument("--company", metavar="C", help="made if need be; for all but a SuperAdmin")
+    create.add_argument("--dsp", action="store_true", help="sizes only, no lists")
+    password = command(users, "set-password", "users_set_password", "set a password, and end the account's sessions")
+    password.add_argument("username", metavar="U")
+
+    audit = group("audit", "the audit trail")
+    verify = command(audit, "verify", "audit_verify", "whether the trail is whole; --json prints its ends")
+    verify.add_argument("--head", type=Path, metavar="FILE", help="ends that were printed before, to find a cut tail")
+
+
+def _administer(name: str, options: argparse.Namespace) -> int:
+    from entrypoints import administration  # noqa: PLC0415  the extras of the server
+
+    _end_in_order()
+    document, words, *whole = getattr(administration, name)(options)
+    _print_json(document) if options.json else print(words)
+    return DONE if all(whole) else AT_FAULT
 
 
 def _command(
@@ -137,18 +182,25 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _end_in_order() -> None:
+    """Let a SIGTERM unwind what has begun, so that an embedded database is let go of before we serve, too."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
 def _serve(options: argparse.Namespace) -> int:
     if (options.catalog is None) != (options.data is None):
         options.usage("--catalog and --data go together")
-    if not options.demo:
-        options.usage("only --demo can be served so far: other accounts than the demo's need a database")
+    if not options.demo and options.catalog is None:
+        options.usage("what is to be served? --demo, or --catalog and --data")
     if options.workers != 1:
-        options.usage("--workers: accounts and sessions are in memory, which several workers cannot share")
+        options.usage("--workers: only one so far")
     from entrypoints import demo  # noqa: PLC0415  the extras of the server, which the other commands do without
-    from entrypoints.serve import serve_demo  # noqa: PLC0415
+    from entrypoints.serve import serve  # noqa: PLC0415
 
+    _end_in_order()
     catalog = _catalog(options.catalog or demo.CATALOG)
-    serve_demo(catalog, options.data or demo.CUSTOMERS, host=options.host, port=options.port)
+    data = options.data or demo.CUSTOMERS
+    serve(catalog, data, host=options.host, port=options.port, with_demo=options.demo)
     return DONE
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from adapters.memory import MemoryWork
 from adapters.population import BitmapIndex
+from adapters.postgres import PostgresWork
 from entrypoints import demo
 from entrypoints.container import Container
+from entrypoints.database import URL, audit_key, data_dir, database
 from entrypoints.http.app import create_app
 from entrypoints.settings import Settings
 from segmentation_core.catalog import Catalog
@@ -25,32 +26,46 @@ if TYPE_CHECKING:
 _DRAIN_SECONDS = 10
 
 
-def serve_demo(catalog: Catalog, data_file: Path, *, host: str, port: int) -> None:
-    """Serve until told to stop, with the demo's accounts in memory.
+def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo: bool) -> None:
+    """Serve until told to stop; with the demo's accounts, which each start puts right.
 
-    Prints the address and how to sign in as soon as the service answers. Raises DataError or SettingsError
-    before that.
+    Prints the address, and how to sign in to a demo, as soon as the service answers. Raises DataError, SettingsError or
+    Unavailable before that.
     """
-    settings = Settings.for_demo(os.environ)
-    password = demo.demo_password(os.environ)
+    settings = Settings.for_demo(os.environ, audit_key(os.environ)) if with_demo else Settings.of(os.environ)
+    password = demo.demo_password(os.environ) if with_demo else None
     population = BitmapIndex.load(catalog, data_file)
-    work = MemoryWork(settings.audit_key.encode())
-    container = Container(settings=settings, catalog=catalog, population=population, work=work)
-    asyncio.run(demo.add_accounts(work, container.passwords(), container.clock(), password))
-    app = create_app(container)
-    listener = _listener(host, port)
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_DRAIN_SECONDS,
-    )
-    unit = f"{catalog.weight.unit}s, weighted" if catalog.weight else "people"
-    server = _Announced(config, _welcome(listener, f"{catalog.name}: {population.rows:,} rows of {unit}", password))
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, server.handle_exit)
-    server.run(sockets=[listener])
+    may_be_embedded = with_demo or settings.environment != "production"
+    with database(os.environ, may_be_embedded=may_be_embedded) as found:
+        key = settings.audit_key.encode()
+        container = Container(
+            settings=settings, catalog=catalog, population=population, work=PostgresWork(found.url, key)
+        )
+        if password:
+            asyncio.run(_add_demo(PostgresWork(found.url, key, min_connections=1), container, password))
+        listener = _listener(host, port)
+        unit = f"{catalog.weight.unit}s, weighted" if catalog.weight else "people"
+        population_said = f"{catalog.name}: {population.rows:,} rows of {unit}"
+        kept = f"the database of {URL}" if found.named else str(data_dir(os.environ))
+        config = uvicorn.Config(
+            create_app(container),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_DRAIN_SECONDS,
+        )
+        server = _Announced(config, _welcome(listener, population_said, password, kept))
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(stop, server.handle_exit)
+        server.run(sockets=[listener])
+
+
+async def _add_demo(work: PostgresWork, container: Container, password: str) -> None:
+    await work.open()
+    try:
+        await demo.add_accounts(work, container.passwords(), container.clock(), password)
+    finally:
+        await work.close()
 
 
 class _Announced(uvicorn.Server):
@@ -78,18 +93,21 @@ def _listener(host: str, port: int) -> socket.socket:
     return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=listener.detach())
 
 
-def _welcome(listener: socket.socket, population: str, password: str) -> str:
+def _welcome(listener: socket.socket, population: str, password: str | None, kept: str) -> str:
     host, port = listener.getsockname()[:2]
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    chosen = " (yours)" if os.environ.get(demo.PASSWORD_VARIABLE) else f" (fresh; {demo.PASSWORD_VARIABLE} sets it)"
-    names = "\n".join(
-        f"    {user.username:<11} {user.role}{' of ' + user.company_name if user.company_name else ''}"
-        f"{', sizes only (dsp)' if user.dsp else ''}"
-        for user in demo.ACCOUNTS
+    lines = [f"Serving {population}", f"  at {address}", ""]
+    if password:
+        chosen = " (yours)" if os.environ.get(demo.PASSWORD_VARIABLE) else f" (fresh; {demo.PASSWORD_VARIABLE} sets it)"
+        lines.append(f"Sign in with the password {password}{chosen} as")
+        lines += [
+            f"    {user.username:<11} {user.role}{' of ' + user.company_name if user.company_name else ''}"
+            f"{', sizes only (dsp)' if user.dsp else ''}"
+            for user in demo.ACCOUNTS
+        ]
+        lines.append("")
+    lines.append(
+        f"The API is described at {address}/schema/openapi.json. Accounts, presets and the audit trail are kept in"
     )
-    return (
-        f"Serving {population}\n  at {address}\n\n"
-        f"Sign in with the password {password}{chosen} as\n{names}\n\n"
-        f"The API is described at {address}/schema/openapi.json. Accounts and sessions are in memory: they end with\n"
-        "this process. Stop it with Ctrl-C."
-    )
+    lines.append(f"{kept}. Stop it with Ctrl-C.")
+    return "\n".join(lines)

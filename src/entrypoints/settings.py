@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
 
 import msgspec
 
@@ -69,12 +69,36 @@ class Settings(msgspec.Struct, frozen=True):
         return self.environment == "production"
 
     @classmethod
-    def for_demo(cls, environ: Mapping[str, str]) -> Settings:
+    def for_demo(cls, environ: Mapping[str, str], audit_key: bytes) -> Settings:
         """Return settings for a demo on this machine: keys drawn afresh, so sessions end with the process."""
         return cls(
             environment="development",
             token_keys={"demo": secrets.token_urlsafe(SHORTEST_KEY)},
             csrf_key=secrets.token_urlsafe(SHORTEST_KEY),
-            audit_key=environ.get("SEGMENTATION_AUDIT_KEY") or secrets.token_urlsafe(SHORTEST_KEY),
-            cors_origins=tuple(environ.get("SEGMENTATION_CORS_ORIGINS", "").replace(",", " ").split()),
+            audit_key=audit_key.decode("latin-1"),
+            cors_origins=_origins(environ),
         )
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Settings:
+        """Return the settings that the environment holds; it is production unless said otherwise.
+
+        SEGMENTATION_TOKEN_KEYS is `id:secret`, several with commas between, the newest last. Raises SettingsError with
+        all that is missing or wrong.
+        """
+        environment = environ.get("SEGMENTATION_ENVIRONMENT", "production")
+        if environment not in get_args(Environment):
+            expected = f"one of {', '.join(get_args(Environment))}"
+            raise SettingsError(Problem("SEGMENTATION_ENVIRONMENT", "is not known", environment, expected))
+        pairs = [pair.strip().partition(":") for pair in environ.get("SEGMENTATION_TOKEN_KEYS", "").split(",")]
+        return cls(
+            environment=cast("Environment", environment),
+            token_keys={name: secret for name, _, secret in pairs if name and secret},
+            csrf_key=environ.get("SEGMENTATION_CSRF_KEY", ""),
+            audit_key=environ.get("SEGMENTATION_AUDIT_KEY", ""),
+            cors_origins=_origins(environ),
+        )
+
+
+def _origins(environ: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(environ.get("SEGMENTATION_CORS_ORIGINS", "").replace(",", " ").split())

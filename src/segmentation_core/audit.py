@@ -76,32 +76,51 @@ def head_of(record: Record) -> Head:
     return Head(record.entry.company_id, record.number, record.seal)
 
 
+class ChainCheck:
+    """Holds a chain, record by record in ascending order, against its seals and against ends that it once had.
+
+    After a record that does not fit, the next ones are held against it as it stands, so that each fault is told once.
+    """
+
+    def __init__(self, company_id: int | None, key: bytes, exported: Iterable[Head] = ()) -> None:
+        self.problems: list[Problem] = []
+        self._company_id = company_id
+        self._key = key
+        self._ends = {head.number: head.seal for head in exported}
+        self._number, self._seal = 0, FIRST_SEAL
+
+    def add(self, record: Record) -> None:
+        """Hold the next record against those before it."""
+        place = f"{_chain(record.entry.company_id)}, record {record.number}"
+        if record.number != self._number + 1:
+            expected = f"record {self._number + 1}"
+            self.problems.append(Problem(place, "does not follow the one before it", expected=expected))
+        elif not hmac.compare_digest(_seal(record.entry, record.number, self._seal, self._key), record.seal):
+            self.problems.append(Problem(place, "does not have the seal of what it says: it was changed, or moved"))
+        if self._ends.get(record.number, record.seal) != record.seal:
+            self.problems.append(Problem(place, "is not the record that was the last one when the head was exported"))
+        self._number, self._seal = record.number, record.seal
+
+    def end(self) -> list[Problem]:
+        """Return all that is wrong, now that there are no more records."""
+        latest = max(self._ends, default=0)
+        if latest > self._number:
+            expected = f"record {latest}, as was exported"
+            self.problems.append(
+                Problem(_chain(self._company_id), f"ends after record {self._number}", expected=expected)
+            )
+        return self.problems
+
+
 def broken(records: Iterable[Record], key: bytes, *, exported: Head | None = None) -> list[Problem]:
     """Return what is wrong with a chain, its records ascending by number; nothing where it is whole.
 
-    `exported` is the end that the chain once had. After a record that does not fit, the next ones are held against it
-    as it stands, so that each fault is told once.
+    `exported` is an end that the chain once had.
     """
-    problems: list[Problem] = []
-    expected, before = 1, FIRST_SEAL
-    met = exported is None
+    check = ChainCheck(exported.company_id if exported else None, key, [exported] if exported else [])
     for record in records:
-        place = f"{_chain(record.entry.company_id)}, record {record.number}"
-        if record.number != expected:
-            problems.append(Problem(place, "does not follow the one before it", expected=f"record {expected}"))
-        elif not hmac.compare_digest(_seal(record.entry, record.number, before, key), record.seal):
-            problems.append(Problem(place, "does not have the seal of what it says: it was changed, or moved"))
-        if exported and record.number == exported.number:
-            met = True
-            if record.seal != exported.seal:
-                problems.append(Problem(place, "is not the record that was the last one when the head was exported"))
-        expected, before = record.number + 1, record.seal
-    if exported and not met:
-        place = _chain(exported.company_id)
-        problems.append(
-            Problem(place, f"ends after record {expected - 1}", expected=f"record {exported.number}, as was exported")
-        )
-    return problems
+        check.add(record)
+    return check.end()
 
 
 def _chain(company_id: int | None) -> str:

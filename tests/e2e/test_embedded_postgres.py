@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Literal
 import psycopg
 import pytest
 
-from adapters.postgres import embedded
-from adapters.postgres.embedded import EmbeddedPostgres
+from adapters.postgres import cluster as clusters
+from adapters.postgres import processes
+from adapters.postgres.embedded import EmbeddedPostgres, Role
+from adapters.postgres.programs import wheel_version
 from segmentation_core.errors import SettingsError, Unavailable
 
 if TYPE_CHECKING:
@@ -141,7 +143,7 @@ def data_of(server: EmbeddedPostgres) -> Path:
     return server._data
 
 
-def ask(server: EmbeddedPostgres, statement: str, role: embedded.Role = "owner") -> list[tuple[object, ...]]:
+def ask(server: EmbeddedPostgres, statement: str, role: Role = "owner") -> list[tuple[object, ...]]:
     with psycopg.connect(server.url(role), autocommit=True) as connection:
         answer = connection.execute(statement.encode())
         return answer.fetchall() if answer.description else []
@@ -439,7 +441,7 @@ def test_a_reset_deletes_everything_that_a_start_made(fresh: EmbeddedPostgres) -
 
 @pytest.mark.parametrize("way", ["proc", "ps"])
 def test_processes_are_told_apart(way: Literal["proc", "ps"]) -> None:
-    look = embedded._process if way == "proc" else embedded._process_by_ps
+    look = processes.process_of if way == "proc" else processes.process_by_ps
     ours = look(os.getpid())
     assert ours
     assert look(os.getpid()) == ours
@@ -541,7 +543,7 @@ def test_programs_of_another_version_are_copied_anew(server: EmbeddedPostgres, m
     server.start()
     home = Path(server.status().cluster).parent
     pid = server.status().pid
-    assert [folder.name for folder in home.glob("programs-*")] == [f"programs-{embedded._wheel_version()}"]
+    assert [folder.name for folder in home.glob("programs-*")] == [f"programs-{wheel_version()}"]
     monkeypatch.setattr(importlib.metadata, "version", lambda _: "18.99.1")
     server.start()
     assert server.status().pid == pid, "a running server keeps its programs"
@@ -580,7 +582,7 @@ def test_root_keeps_nothing_in_a_folder_that_others_can_change(tmp_path: Path, m
         theirs.mkdir(exist_ok=True)
         theirs.chmod(mode)
         with monkeypatch.context() as patched:
-            patched.setattr(embedded, "ROOTS_FOLDER", theirs)
+            patched.setattr(clusters, "ROOTS_FOLDER", theirs)
             with pytest.raises(SettingsError, match="cannot be kept here"):
                 EmbeddedPostgres(tmp_path / "data").start()
         assert stat.S_IMODE(theirs.stat().st_mode) == mode

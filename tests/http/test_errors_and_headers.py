@@ -41,7 +41,7 @@ class _Failing(BitmapIndex):
 
 
 def _container(people: BitmapIndex, **environ: str) -> Container:
-    settings = Settings.for_demo(environ)
+    settings = Settings.for_demo(environ, b"a" * 32)
     work = MemoryWork(settings.audit_key.encode())
     return Container(settings=settings, catalog=CATALOG, population=people, work=work)
 

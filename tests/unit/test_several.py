@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from benchmarks.filters import sample
 from benchmarks.panel import panel_catalog, random_person
 from segmentation_core import Catalog, Clause, Nearest, Plan, parse_filter, plan_audience
-from segmentation_core.planning import bounds, cells, exhaustive, factored, several, splits
+from segmentation_core.planning import bounds, cells, exhaustive, factored, nearest, several, splits
 from segmentation_core.planning.factors import factors_of
 from segmentation_core.planning.partitions import Partition
 from segmentation_core.testing import FullPerson, catalogs, filter_documents
@@ -212,6 +212,18 @@ def test_where_even_telling_whom_no_clause_reaches_is_too_much_work_nothing_is_c
     assert plan.superset is None
     assert isinstance(plan.subset, Nearest)
     assert (plan.subset.clauses, plan.subset.cells) == ((), 2)
+
+
+def test_a_superset_that_takes_too_long_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_long(*_: object) -> None:
+        raise cells.OutOfWork
+
+    monkeypatch.setattr(nearest, "_superset", too_long)
+    dimensions = [{"id": "a", "kind": "single", "values": [{"id": "1"}, {"id": "2"}]}]
+    catalog = Catalog.from_json(json.dumps({"name": "x", "version": "1", "dimensions": dimensions}))
+    plan = plan_audience(parse_filter({"a": ["1"]}, catalog), catalog)
+    assert plan.superset is None
+    assert isinstance(plan.subset, Nearest)
 
 
 def test_a_direct_choice_of_too_many_values_is_told_so() -> None:

@@ -67,11 +67,35 @@ def test_short_missing_and_equal_keys_are_refused_by_name() -> None:
 
 def test_keys_stay_out_of_representations_and_each_demo_draws_its_own() -> None:
     one, other = (
-        Settings.for_demo({}),
-        Settings.for_demo({"SEGMENTATION_CORS_ORIGINS": "https://a.test, https://b.test"}),
+        Settings.for_demo({}, AUDIT.encode()),
+        Settings.for_demo({"SEGMENTATION_CORS_ORIGINS": "https://a.test, https://b.test"}, AUDIT.encode()),
     )
     assert one.csrf_key not in repr(one)
     assert one.token_keys["demo"] not in repr(one)
     assert one.csrf_key != other.csrf_key
     assert other.cors_origins == ("https://a.test", "https://b.test")
     assert Settings("production", {"a": KEY}, OTHER, AUDIT).secure_cookies
+
+
+COMPLETE = {
+    "SEGMENTATION_TOKEN_KEYS": f"old:{KEY}, new:{'n' * 32}",
+    "SEGMENTATION_CSRF_KEY": OTHER,
+    "SEGMENTATION_AUDIT_KEY": AUDIT,
+}
+
+
+def test_settings_are_read_from_the_environment_and_are_of_production_unless_told() -> None:
+    settings = Settings.of(COMPLETE | {"SEGMENTATION_CORS_ORIGINS": "https://a.test"})
+    assert settings.environment == "production"
+    assert [*settings.token_keys] == ["old", "new"]
+    assert (settings.csrf_key, settings.audit_key, settings.cors_origins) == (OTHER, AUDIT, ("https://a.test",))
+    assert Settings.of(COMPLETE | {"SEGMENTATION_ENVIRONMENT": "testing"}).environment == "testing"
+
+
+def test_settings_that_are_missing_or_unknown_are_named() -> None:
+    with pytest.raises(SettingsError, match="SEGMENTATION_ENVIRONMENT: is not known"):
+        Settings.of({"SEGMENTATION_ENVIRONMENT": "prod"})
+    for name in COMPLETE:
+        with pytest.raises(SettingsError) as refused:
+            Settings.of({key: value for key, value in COMPLETE.items() if key != name})
+        assert name in [problem.path for problem in refused.value.problems]

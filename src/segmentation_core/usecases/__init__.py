@@ -4,6 +4,7 @@ from segmentation_core.usecases.acting import Acting
 from segmentation_core.usecases.audiences import Audience, BuildAudience
 from segmentation_core.usecases.managing_presets import ManagePresets, PresetView
 from segmentation_core.usecases.managing_users import ManageUsers, NewUser
+from segmentation_core.usecases.operating import Operate
 from segmentation_core.usecases.reading_audit import ReadAudit
 from segmentation_core.usecases.signing_in import Authenticate, SignIn, SignOut
 
@@ -15,6 +16,7 @@ __all__ = [
     "ManagePresets",
     "ManageUsers",
     "NewUser",
+    "Operate",
     "PresetView",
     "ReadAudit",
     "SignIn",

@@ -1,0 +1,110 @@
+"""What an operator does at the machine: the first accounts, forgotten passwords, and whether the trail is whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from segmentation_core.audit import ChainCheck, Entry
+from segmentation_core.errors import NotFound, Problem, RequestError
+from segmentation_core.users import ALL_COMPANIES, User, check_name, check_password
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from segmentation_core.audit import Head, Record
+    from segmentation_core.ports import Clock, Passwords, Stores, Work
+    from segmentation_core.users import Role
+
+_ACTOR = "command line"
+_AT_ONCE = 1_000
+
+
+class Operate:
+    """Whoever holds the database's credentials may do these; each change is recorded, as done at the command line."""
+
+    def __init__(self, work: Work, passwords: Passwords, clock: Clock) -> None:
+        self._work = work
+        self._passwords = passwords
+        self._clock = clock
+
+    async def create_user(
+        self, username: str, password: str, role: Role, company_name: str | None, *, dsp: bool = False
+    ) -> User:
+        """Make an account, and its company if need be.
+
+        Raises RequestError with paths, PasswordRefused, and Conflict for a name that is taken.
+        """
+        check_name(username, path="--username")
+        if role == "SuperAdmin" and company_name is not None:
+            raise RequestError(Problem("--company", "a SuperAdmin belongs to no company", company_name))
+        if role != "SuperAdmin":
+            check_name(company_name or "", path="--company")
+        check_password(password, path="the password")
+        password_hash = await self._passwords.hashed(password)
+        now = self._clock.now()
+
+        async def add(stores: Stores) -> User:
+            company = await stores.companies.named(company_name) if company_name else None
+            user = User(
+                id=0,
+                username=username,
+                role=role,
+                company_name=company.name if company else None,
+                first_name=username,
+                dsp=dsp,
+                company_id=company.id if company else None,
+                created=now,
+            )
+            user = await stores.users.add(user, password_hash)
+            await stores.audit.add(self._entry("user created", user, after={"username": username, "role": role}))
+            return user
+
+        return await self._work.run(ALL_COMPANIES, add)
+
+    async def set_password(self, username: str, password: str) -> User:
+        """Set the password of an account and end its sessions. Raises NotFound, PasswordRefused."""
+        check_password(password, path="the password")
+        password_hash = await self._passwords.hashed(password)
+
+        async def store(stores: Stores) -> User:
+            account = await stores.users.account(username, lock=True)
+            if account is None:
+                msg = f"There is no user {username!r}."
+                raise NotFound(msg)
+            await stores.users.set_password_hash(account.user.id, password_hash)
+            await stores.sessions.end_all(account.user.id)
+            await stores.audit.add(self._entry("user changed", account.user, after={"password": "changed"}))
+            return account.user
+
+        return await self._work.run(ALL_COMPANIES, store)
+
+    async def verify(self, key: bytes, exported: Iterable[Head] = ()) -> tuple[list[Head], list[Problem]]:
+        """Return the ends of all chains, and what is wrong with them, held against ends that were exported before."""
+        heads = await self._work.run(ALL_COMPANIES, lambda stores: stores.audit.heads())
+        ends: dict[int | None, list[Head]] = {}
+        for head in (*heads, *exported):
+            ends.setdefault(head.company_id, []).append(head)
+        problems: list[Problem] = []
+        for company_id, known in ends.items():
+            check = ChainCheck(company_id, key, known)
+            async for record in self._records(company_id):
+                check.add(record)
+            problems += check.end()
+        return heads, problems
+
+    async def _records(self, company_id: int | None) -> AsyncIterator[Record]:
+        after = 0
+        while True:
+
+            async def more(stores: Stores, after: int = after) -> list[Record]:
+                return await stores.audit.chain(company_id, after=after, limit=_AT_ONCE)
+
+            records = await self._work.run(ALL_COMPANIES, more)
+            for record in records:
+                yield record
+            if len(records) < _AT_ONCE:
+                return
+            after = records[-1].number
+
+    def _entry(self, action: str, user: User, *, after: dict[str, Any]) -> Entry:
+        return Entry(action, None, _ACTOR, user.company_id, f"user {user.id}", self._clock.now(), after=after)
