@@ -125,17 +125,17 @@ def no_few_lists() -> Iterator[None]:
 
 
 @heart
-@given(document=repeating("abcd"))
+@given(document=repeating("abcd"), empty=st.booleans())
 @pytest.mark.usefixtures("no_few_lists")
-def test_plans_are_exact_and_no_bound_is_above_the_best_plan(document: Document) -> None:
+def test_plans_are_exact_and_no_bound_is_above_the_best_plan(document: Document, empty: bool) -> None:  # noqa: FBT001
     document = json.loads(json.dumps(document).replace('["0", "2"]', '["0"]'))
     wanted = parse_filter(document, MIXED)
-    plan = plan_audience(wanted, MIXED)
+    plan = plan_audience(wanted, MIXED, profile=platform(empty=empty))
     assert plan.exact
     assert plan.certificate
     for person in everyone(MIXED):
         assert sum(is_reached(clause, MIXED, person) for clause in plan.clauses) == wanted.matches(person)
-    best = smallest(audience(wanted), cheapest(audience(wanted), MIXED))
+    best = smallest(audience(wanted), cheapest(audience(wanted), MIXED, empty=empty))
     bound = plan.certificate.lower_bound
     size = plan.certificate.clauses, plan.certificate.segments
     assert best
@@ -222,13 +222,14 @@ def test_choosing_among_cuts_takes_a_bounded_number_of_steps(monkeypatch: pytest
     assert steps <= 2 * partitions.MAX_STEPS
 
 
-def platform(groups: int | str = 1, clauses: int | str = "unlimited") -> Profile:
-    """Return a platform that takes so many include groups and ad sets."""
+def platform(groups: int | str = 1, clauses: int | str = "unlimited", *, empty: bool = False) -> Profile:
+    """Return a platform that takes so many include groups and ad sets, and of which `empty` includes are everyone."""
     return msgspec.structs.replace(
         INCLUDE_EXCLUDE,
         id="x",
         include_groups=msgspec.structs.replace(INCLUDE_EXCLUDE.include_groups, value=groups),
         clauses=msgspec.structs.replace(INCLUDE_EXCLUDE.clauses, value=clauses),
+        empty_include_is_everyone=msgspec.structs.replace(INCLUDE_EXCLUDE.empty_include_is_everyone, value=empty),
     )
 
 

@@ -92,7 +92,21 @@ def test_conditions_that_all_hold_are_kept_whatever_else_is_left_out() -> None:
     assert isinstance(plan.superset, Nearest)
     (clause,) = plan.superset.clauses
     assert not clause.direct
+    assert not reached(clause, CATALOG) & ~audience(parse_filter({"a": ["0"]}, CATALOG))
     assert reached(clause, CATALOG) | audience(parse_filter(wanted, CATALOG)) == reached(clause, CATALOG)
+
+
+def test_what_was_left_out_and_costs_no_ad_set_is_put_back() -> None:
+    """Nearly everybody has a, so it is the first to go; but an ad set can say it beside the rest."""
+    dimensions = [{"id": "a", "kind": "single", "values": [{"id": str(i)} for i in range(9)]}, *DIMENSIONS[1:]]
+    document = {"name": "near", "version": "1", "dimensions": dimensions, "segments": FAMILIES}
+    catalog = Catalog.from_json(json.dumps(document))
+    most = {"dimension": "a", "not_in": ["8"]}
+    wanted = {"and": [most, {"or": [{"b": ["0"], "c": ["0"]}, {"d": ["0"], "e": ["0"]}]}]}
+    plan = plan_audience(parse_filter(wanted, catalog), catalog, profile=ONE)
+    assert isinstance(plan.superset, Nearest)
+    assert plan.superset.clauses[0].exclude == ("a8",)
+    assert isinstance(plan.subset, Nearest)
 
 
 def test_within_an_and_of_ors_an_or_is_kept() -> None:

@@ -6,7 +6,7 @@ from functools import reduce
 from heapq import nlargest
 from math import prod
 from operator import or_
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from segmentation_core.planning import splits
 from segmentation_core.planning.cells import OutOfWork
@@ -20,12 +20,15 @@ from segmentation_core.planning.trees import Branch, Leaf, branch, may_be_a_clau
 from segmentation_core.regions import Region
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from segmentation_core.planning.cells import Cells, Part
     from segmentation_core.planning.factors import Factors
     from segmentation_core.planning.partitions import Piece
     from segmentation_core.planning.trees import Found, Tree
+
+_Place: TypeAlias = tuple[int, ...]
+"""Where a part stands in a tree: which part of which part."""
 
 _SPARE = 8
 """How many more parts than there may be clauses are counted, since lists may not say all of them."""
@@ -69,15 +72,48 @@ def _reach(piece: Piece) -> float:
 
 
 def _wider(tree: Tree, region: Region, factors: Factors, most: int, taking: Taking) -> Nearest | None:
-    some: Tree | bool = tree
-    while not isinstance(some, bool):
-        some = min(_left_out(some), key=_share)
+    """Leave parts out until so few clauses mean the rest, then put back what does no harm."""
+    left_out: list[_Place] = []
+    some: Found = tree
+    clauses = None
+    while clauses is None and isinstance(some, Leaf | Branch):
+        out = left_out
+        left_out = [*out, min(_places(tree, out), key=lambda place: _share(_without(tree, [*out, place])))]
+        some = _without(tree, left_out)
         clauses = _clauses_of(some, factors, most, taking)
-        if clauses:
-            wider = Region.everyone(factors.space) if isinstance(some, bool) else region_of(some, factors)
-            alike = region.alike()
-            return Nearest(clauses, wider.count(alike) - region.count(alike), (wider - region).witness())
-    return None
+    if clauses is None:
+        return None
+    for place in left_out[-2::-1]:
+        more = [other for other in left_out if other != place]
+        better = _without(tree, more)
+        fewer = _clauses_of(better, factors, most, taking)
+        if fewer:
+            left_out, some, clauses = more, better, fewer
+    wider = region_of(some, factors) if isinstance(some, Leaf | Branch) else Region.everyone(factors.space)
+    alike = region.alike()
+    return Nearest(clauses, wider.count(alike) - region.count(alike), (wider - region).witness())
+
+
+def _places(tree: Tree, left_out: Sequence[_Place], here: _Place = ()) -> Iterator[_Place]:
+    """Yield the places of the parts of a tree's `and`s that are not left out yet, the last first, and of the whole."""
+    if not here:
+        yield here
+    if isinstance(tree, Branch):
+        for i in reversed(range(len(tree.parts))):
+            place = (*here, i)
+            if place not in left_out:
+                if tree.joins == "and":
+                    yield place
+                yield from _places(tree.parts[i], left_out, place)
+
+
+def _without(tree: Tree, left_out: Sequence[_Place], here: _Place = ()) -> Tree | bool:
+    """Return what is left of a tree without the parts at some places: everyone where that is nothing."""
+    if here in left_out:
+        return True
+    if isinstance(tree, Leaf):
+        return tree
+    return branch(tree.joins, [_without(part, left_out, (*here, i)) for i, part in enumerate(tree.parts)])
 
 
 def _clauses_of(tree: Found, factors: Factors, most: int, taking: Taking) -> tuple[Clause, ...] | None:
@@ -89,18 +125,6 @@ def _clauses_of(tree: Found, factors: Factors, most: int, taking: Taking) -> tup
         return None
     several = of_tree(tree, factors, most, taking)
     return several.clauses if isinstance(several, Several) else None
-
-
-def _left_out(tree: Tree) -> Iterator[Tree | bool]:
-    """Yield what is left of a tree when one part of one of its `and`s is left out, the last first, or everything."""
-    yield True
-    if isinstance(tree, Branch):
-        for i, part in reversed([*enumerate(tree.parts)]):
-            others = [*tree.parts[:i], *tree.parts[i + 1 :]]
-            if tree.joins == "and":
-                yield branch("and", others)
-            if isinstance(part, Branch):
-                yield from (branch(tree.joins, [*others, left]) for left in _left_out(part))
 
 
 def _share(tree: Found) -> float:

@@ -164,9 +164,9 @@ def _of_few_lists(region: Region, factors: Factors, taking: Taking, most: int) -
 
 def _of_tree(tree: Tree, factors: Factors, taking: Taking, most: int) -> Several | Reason | None:
     known = of_tree(tree, factors, most, taking)
-    if not isinstance(known, Several) or known.proved or not taking.plain or isinstance(tree, Leaf):
+    if not isinstance(known, Several) or known.proved or taking.groups > 1 or isinstance(tree, Leaf):
         return known
-    return improved(known, tree, factors)
+    return improved(known, tree, factors, taking)
 
 
 def _of_cells(  # noqa: PLR0913, PLR0917  all that is known so far

@@ -60,10 +60,15 @@ class Several(msgspec.Struct, frozen=True):
         segments = sum(clause.segments for clause in self.clauses)
         return (len(self.clauses), segments, [clause.order() for clause in self.clauses])
 
-    def bounded(self, clauses: int) -> Several:
-        """Return the same plan with what is proved of its number, if it is more than was known."""
-        better = clauses > self.bound.clauses
-        return msgspec.structs.replace(self, bound=Bound(clauses, clauses)) if better else self
+    def bounded(self, clauses: int, taking: Taking) -> Several:
+        """Return the same plan with what is proved of its number, if it is more than was known.
+
+        What was known of the lists holds for more clauses too, each of which includes one unless none need be.
+        """
+        more = clauses - self.bound.clauses
+        if more <= 0:
+            return self
+        return msgspec.structs.replace(self, bound=Bound(clauses, self.bound.segments + more * (not taking.empty)))
 
     @property
     def proved(self) -> bool:
@@ -78,7 +83,7 @@ def of_tree(tree: Tree, factors: Factors, most: int, taking: Taking = PLAIN) -> 
         (piece,) = next(partition.ways())
         answer = lists_of(shape_of_piece(piece, factors), factors, taking)
         return Several((answer.clause,), Bound(1, answer.at_least)) if isinstance(answer, Answer) else None
-    bound = bound_of(tree, factors) if taking.plain else bound_in_groups(tree, taking.groups, empty=taking.empty)
+    bound = _bound(tree, factors, taking)
     if bound.clauses > most:
         return Reason("too-many-clauses", TOO_MANY.format(bound.clauses, most))
     if partition.parts > most:
@@ -89,6 +94,13 @@ def of_tree(tree: Tree, factors: Factors, most: int, taking: Taking = PLAIN) -> 
         if clauses:
             found.append(Several(clauses, bound, pieces))
     return min(found, key=lambda several: several.size, default=None)
+
+
+def _bound(tree: Tree, factors: Factors, taking: Taking) -> Bound:
+    if taking.groups > 1:
+        return bound_in_groups(tree, taking.groups, empty=taking.empty)
+    bound = bound_of(tree, factors)
+    return Bound(bound.clauses, 0) if taking.empty else bound
 
 
 def _said(pieces: Sequence[Piece], factors: Factors, taking: Taking) -> tuple[Clause, ...] | None:
@@ -137,9 +149,10 @@ def of_cells(cells: Cells, most: int, taking: Taking = PLAIN) -> Several | Reaso
     return Several(clauses_of(better or parts, cells, taking), Bound(bound, 0 if taking.empty else bound))
 
 
-def improved(known: Several, tree: Branch, factors: Factors) -> Several:
+def improved(known: Several, tree: Branch, factors: Factors, taking: Taking = PLAIN) -> Several:
     """Return a plan of a tree, with a better bound or even fewer clauses where a search over a grid finds them.
 
+    For platforms of one include group.
     The bound is sought first over the smaller tree that is left without conditions that stand alone, and when of each
     branch's conditions all but two are held fast: it takes no more clauses than the whole.
     """
@@ -151,7 +164,7 @@ def improved(known: Several, tree: Branch, factors: Factors) -> Several:
             cells = Cells(region_of(small, factors), factors, empty=True, most=_MOST_SHRUNK)
             (parts,) = islice(Partition(small, factors).ways(), 1)
             _, least = bounds.fewest(cells.wanted, cells_of(parts, cells), known.bound.clauses - more, cells)
-            known = known.bounded(least + more)
+            known = known.bounded(least + more, taking)
         if known.proved:
             return known
         most = _MOST_SHRUNK if has_links(core) else _MOST_IMPROVED
@@ -159,15 +172,15 @@ def improved(known: Several, tree: Branch, factors: Factors) -> Several:
     except TooManyCells:
         return known
     better, least = bounds.fewest(cells.wanted, cells_of(known.pieces, cells), known.bound.clauses, cells)
-    known = known.bounded(least)
+    known = known.bounded(least, taking)
     if better is None and not known.proved and has_links(core):
         better = splits.split(cells.wanted, cells, len(known.clauses) - 1, _FEW_STEPS)
         if better:
             fewer, least = bounds.fewest(cells.wanted, [part.cells for part in better], least, cells)
-            better, known = fewer or better, known.bounded(least)
+            better, known = fewer or better, known.bounded(least, taking)
     if better:
         pieces = tuple(_within(piece_of(part, cells), always) for part in better)
-        clauses = _said(pieces, factors, PLAIN)
+        clauses = _said(pieces, factors, taking)
         return Several(clauses, known.bound, pieces) if clauses else known
     return known
 
