@@ -290,7 +290,14 @@ def test_a_plan_past_a_figure_is_told(values: Document, message: str) -> None:
     assert not plan.exact
     assert plan.reason
     assert (plan.reason.kind, plan.reason.message) == ("past-a-limit", message)
-    assert plan.superset is plan.subset is None
+    for near in (plan.superset, plan.subset):
+        if isinstance(near, Nearest):
+            assert near.cells
+            for clause in near.clauses:
+                most_excluded = int(values.get("exclude_lists") or 9)
+                most_included = int(values.get("include_lists") or values.get("lists_per_group") or 9)
+                assert len(clause.exclude) <= most_excluded
+                assert len(clause.include[0]) <= most_included
 
 
 def test_no_more_ad_sets_than_the_platform_takes() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from functools import cache
 from typing import Any
 
 import pytest
@@ -77,6 +78,27 @@ def assert_near(plan: Plan, people: int, catalog: Catalog) -> None:
     assert (subset.cells > 0) == (reach(subset.clauses, catalog) != people)
     if isinstance(superset, Nearest):
         assert not people & ~reach(superset.clauses, catalog)
+
+
+@given(st.data())
+def test_of_a_handful_of_lists_no_subset_reaches_more_people(data: st.DataObject) -> None:
+    catalog = data.draw(catalogs(max_segments=5, max_people=16))
+    wanted = parse_filter(data.draw(filter_documents(catalog)), catalog)
+    plan, people = plan_audience(wanted, catalog), audience(wanted)
+    options = cheapest(people, catalog)
+    if plan.exact or len(options) > MOST_OPTIONS:
+        return
+
+    @cache
+    def most(rest: int) -> int:
+        lowest = rest & -rest
+        reached = [some.bit_count() + most(rest & ~some) for some in options if some & lowest and not some & ~rest]
+        return max([*reached, most(rest & ~lowest)]) if rest else 0
+
+    assert isinstance(plan.subset, Nearest)
+    event(f"{len(plan.subset.clauses)} clauses")
+    assert reach(plan.subset.clauses, catalog).bit_count() == most(people)
+    assert (plan.subset.cells == 0) == (most(people) == people.bit_count())
 
 
 @heart
@@ -214,11 +236,11 @@ def test_where_even_telling_whom_no_clause_reaches_is_too_much_work_nothing_is_c
     assert (plan.subset.clauses, plan.subset.cells) == ((), 2)
 
 
-def test_a_superset_that_takes_too_long_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_near_but_takes_too_long_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     def too_long(*_: object) -> None:
         raise cells.OutOfWork
 
-    monkeypatch.setattr(nearest, "_superset", too_long)
+    monkeypatch.setattr(nearest, "unreachable", too_long)
     dimensions = [{"id": "a", "kind": "single", "values": [{"id": "1"}, {"id": "2"}]}]
     catalog = Catalog.from_json(json.dumps({"name": "x", "version": "1", "dimensions": dimensions}))
     plan = plan_audience(parse_filter({"a": ["1"]}, catalog), catalog)

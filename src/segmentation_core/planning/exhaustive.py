@@ -18,7 +18,7 @@ from segmentation_core.planning.plan import Clause
 from segmentation_core.regions import HAS, LACKS, Region, bits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from segmentation_core.planning.clauses import Taking
     from segmentation_core.planning.factors import Factors
@@ -68,6 +68,20 @@ def best_plan(region: Region, factors: Factors, taking: Taking) -> Plans:
     if lost:
         return Plans(None, kinds.people[next(bits(lost))])
     return Plans(_Cover(options).best(kinds.wanted))
+
+
+def best_subset(region: Region, factors: Factors, taking: Taking, most: int) -> tuple[tuple[Clause, ...], Region]:
+    """Return at most so many disjoint clauses within a region, not empty, that reach most people, and whom they miss.
+
+    People are counted as combinations of all values. Of clauses that reach as many, fewer clauses, then fewer lists, then
+    the first by ids are taken. Raises TooMany.
+    """
+    kinds = _Kinds(region, factors)
+    found = _Packing([*kinds.clauses(taking)], {kind: people.count() for kind, people in kinds.people.items()})
+    chosen = found.most(reduce(or_, found.holding, 0), most).options
+    reached = reduce(or_, (option.kinds for option in chosen), 0)
+    missed = reduce(Region.__or__, (p for k, p in kinds.people.items() if not reached >> k & 1), region - region)
+    return tuple(sorted((option.clause for option in chosen), key=Clause.order)), missed
 
 
 class _Kinds:
@@ -248,5 +262,53 @@ class _Cover:
                         lists = option.clause.segments + found[0]
                         orders = [clause.order() for clause in whole]
                         best = min(best or (lists, orders, whole), (lists, orders, whole), key=lambda one: one[:2])
+            self.known[key] = best
+        return self.known[key]
+
+
+class _Packed(msgspec.Struct, frozen=True):
+    """Disjoint clauses, and how many people they reach."""
+
+    people: int
+    options: tuple[_Option, ...]
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """What packings are compared by, the best first: people, clauses, lists, ids."""
+        clauses = [option.clause for option in self.options]
+        lists = sum(clause.segments for clause in clauses)
+        return -self.people, len(clauses), lists, sorted(map(Clause.order, clauses))
+
+
+class _Packing:
+    def __init__(self, options: Sequence[_Option], people: Mapping[int, int]) -> None:
+        self.people = people
+        self.holding: dict[int, list[_Option]] = {}
+        for option in options:
+            self.holding.setdefault(option.kinds & -option.kinds, []).append(option)
+        self.known: dict[tuple[int, int, int], _Packed] = {}
+        self.steps = 0
+
+    def most(self, firsts: int, clauses: int, taken: int = 0) -> _Packed:
+        """Return the best packing of so many clauses that begin at some kinds and share none that are taken.
+
+        A clause begins at the lowest kind that it holds.
+        """
+        if not firsts or not clauses:
+            return _Packed(0, ())
+        key = (firsts, clauses, taken)
+        if key not in self.known:
+            first = firsts & -firsts
+            rest = firsts & ~first
+            best = self.most(rest, clauses, taken)
+            for option in () if first & taken else self.holding[first]:
+                self.steps += 1
+                if self.steps > MAX_STEPS:
+                    raise TooMany
+                if not option.kinds & taken:
+                    more = self.most(rest, clauses - 1, taken | option.kinds)
+                    people = more.people + sum(self.people[kind] for kind in bits(option.kinds))
+                    found = _Packed(people, (option, *more.options))
+                    best = min(best, found, key=lambda packed: packed.order)
             self.known[key] = best
         return self.known[key]

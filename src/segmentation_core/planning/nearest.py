@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from segmentation_core.planning import splits
 from segmentation_core.planning.cells import OutOfWork
 from segmentation_core.planning.clauses import PLAIN, Answer, Taking, lists_of
+from segmentation_core.planning.exhaustive import TooMany, best_subset
 from segmentation_core.planning.partitions import Partition
 from segmentation_core.planning.plan import Clause, Nearest
 from segmentation_core.planning.proofs import bound_in_groups
@@ -32,6 +33,9 @@ _Place: TypeAlias = tuple[int, ...]
 
 _SPARE = 8
 """How many more parts than there may be clauses are counted, since lists may not say all of them."""
+
+_MOST_WIDENED = 100
+"""How many ways of reaching more people are looked at."""
 
 _LOOKED_AT = 4_096
 """Of how many parts of a tree those are chosen that reach most of it."""
@@ -58,7 +62,7 @@ def _part(tree: Tree, region: Region, factors: Factors, most: int, taking: Takin
     off = region.count(alike)
     for count, piece in sorted(zip(counts, likely, strict=True), key=lambda one: -one[0]):
         answer = lists_of(shape_of_piece(piece, factors), factors, taking)
-        if isinstance(answer, Answer) and len(taken) < most:
+        if isinstance(answer, Answer) and len(taken) < most and _fits(answer.clause, taking):
             taken.append(answer.clause)
             off -= count
             pieces.remove(piece)
@@ -120,11 +124,17 @@ def _clauses_of(tree: Found, factors: Factors, most: int, taking: Taking) -> tup
     """Return at most so many clauses that mean a tree, or everyone; None where that is not to be had."""
     if not isinstance(tree, Leaf | Branch):
         answer = lists_of(Shape({}, (), {}), factors, taking)
-        return (answer.clause,) if isinstance(answer, Answer) else None
+        return (answer.clause,) if isinstance(answer, Answer) and _fits(answer.clause, taking) else None
     if not may_be_a_clause(tree) and bound_in_groups(tree, taking.groups, empty=taking.empty).clauses > most:
         return None
     several = of_tree(tree, factors, most, taking)
-    return several.clauses if isinstance(several, Several) else None
+    if not isinstance(several, Several) or not all(_fits(clause, taking) for clause in several.clauses):
+        return None
+    return several.clauses
+
+
+def _fits(clause: Clause, taking: Taking) -> bool:
+    return taking.takes(clause.include, clause.exclude)
 
 
 def _share(tree: Found) -> float:
@@ -147,28 +157,48 @@ def _region_of(piece: Piece, factors: Factors) -> Region:
     return reduce(lambda kept, hole: kept - box(hole), piece.holes, box(piece.box))
 
 
+def best_of_few_lists(region: Region, factors: Factors, taking: Taking, most: int) -> Nearest | None:
+    """Return the subset that reaches most people where the catalogue is so small that all are looked at; else None.
+
+    `cells` counts the combinations of which somebody is missed.
+    """
+    try:
+        clauses, missed = best_subset(region, factors, taking, most)
+    except TooMany:
+        return None
+    return Nearest(clauses, missed.onto([*region.alike()]).count(region.alike()), missed.witness())
+
+
 def nearest_of_cells(cells: Cells, most: int, taking: Taking = PLAIN) -> tuple[Nearest | None, Nearest]:
     """Return a superset, None where none was found, and a subset of the audience that plans mean exactly.
 
-    Both are found greedily: they are near, and not proved nearest.
+    They are near, and not proved nearest, but for a subset of everybody whom any clause reaches.
     """
-    cells.allow(WORK)
-    parts = splits.grown(cells.wanted, cells, most)
-    subset = _nearest(parts, cells.wanted & ~reduce(or_, (part.cells for part in parts), 0), cells, taking)
+    subset = _subset(cells, most, taking)
     try:
         return _superset(cells, most, taking), subset
     except OutOfWork:
         return None, subset
 
 
+def _subset(cells: Cells, most: int, taking: Taking) -> Nearest:
+    """Return everybody whom any clause reaches, if disjoint clauses can say that; else clauses that grow one by one."""
+    cells.allow(WORK)
+    found = [splits.grown(cells.wanted, cells, most)]
+    try:
+        reachable = cells.wanted & ~unreachable(cells.wanted, cells)
+        found += [parts] if (parts := splits.split(reachable, cells, most)) else []
+    except OutOfWork:
+        pass
+    missed = [cells.wanted & ~reduce(or_, (part.cells for part in parts), 0) for parts in found]
+    off, parts = min(zip(missed, found, strict=True), key=lambda one: (one[0].bit_count(), len(one[1])))
+    return _nearest(parts, off, cells, taking)
+
+
 def _superset(cells: Cells, most: int, taking: Taking) -> Nearest | None:
-    """Add, for everybody no clause reaches, those of some list that reaches them who cannot be kept out: the fewest."""
-    wider = cells.wanted
-    while lost := unreachable(wider, cells):
-        ways = [some & ~wider for some in cells.lists_round(lost & -lost)]
-        if not ways:
-            return None
-        wider |= min(ways, key=lambda some: (some.bit_count(), some))
+    wider = _widened(cells)
+    if wider is None:
+        return None
     parts = splits.split(wider, cells, most)
     if parts is None:
         cells.allow(WORK)
@@ -178,6 +208,29 @@ def _superset(cells: Cells, most: int, taking: Taking) -> Nearest | None:
     if parts is None:
         return None
     return _nearest(parts, reduce(or_, (part.cells for part in parts)) & ~cells.wanted, cells, taking)
+
+
+def _widened(cells: Cells) -> int | None:
+    """Return the least that holds the audience and that clauses reach all of, None where there is none.
+
+    For everybody no clause reaches, those of some list that reaches them who cannot be kept out are added. Each list is
+    tried, the one that adds fewest first, as far as the budget goes.
+    """
+    best: int | None = None
+    waiting = [cells.wanted]
+    seen: set[int] = set()
+    while waiting and len(seen) < _MOST_WIDENED:
+        wider = waiting.pop()
+        if wider in seen or (best is not None and wider.bit_count() >= best.bit_count()):
+            continue
+        seen.add(wider)
+        lost = unreachable(wider, cells)
+        if not lost:
+            best = wider
+            continue
+        ways = {wider | some for some in cells.lists_round(lost & -lost)}
+        waiting += sorted(ways, key=lambda some: (-some.bit_count(), some))
+    return best
 
 
 def _nearest(parts: list[Part], off: int, cells: Cells, taking: Taking) -> Nearest:

@@ -13,7 +13,7 @@ from segmentation_core.planning.conjunctions import shape_of_conditions
 from segmentation_core.planning.exhaustive import TooMany, best_plan
 from segmentation_core.planning.factored import factored
 from segmentation_core.planning.factors import factors_of
-from segmentation_core.planning.nearest import nearest_of_cells, nearest_of_tree
+from segmentation_core.planning.nearest import best_of_few_lists, nearest_of_cells, nearest_of_tree
 from segmentation_core.planning.plan import Bound, Certificate, Nearest, Plan, Reason
 from segmentation_core.planning.profiles import INCLUDE_EXCLUDE
 from segmentation_core.planning.proofs import bound_in_groups
@@ -79,16 +79,19 @@ def _within(  # noqa: PLR0913, PLR0917  all that it was planned by
 ) -> Plan:
     """Return a plan that keeps to the figures of a profile, or the reason why there is none."""
     past = _past_a_limit(plan.clauses, profile)
-    if not past:
-        near = [
-            None if isinstance(some, Nearest) and _past_a_limit(some.clauses, profile) else some
-            for some in (plan.superset, plan.subset)
-        ]
-        return msgspec.structs.replace(plan, superset=near[0], subset=near[1])
-    few = _of_few_lists(wanted.region, factors, taking, most)
-    if isinstance(few, Several) and not _past_a_limit(few.clauses, profile):
-        return _exact(wanted, few)
-    return _inexact(wanted, past)
+    superset, subset = plan.superset, plan.subset
+    if past:
+        few = _of_few_lists(wanted.region, factors, taking, most)
+        if isinstance(few, Several) and not _past_a_limit(few.clauses, profile):
+            return _exact(wanted, few)
+        superset, subset = _nearest_of_tree(tree_of(wanted.region, factors), wanted.region, factors, taking, most)
+        subset = best_of_few_lists(wanted.region, factors, taking, most) or subset
+        plan = _inexact(wanted, past)
+    near = [
+        None if isinstance(some, Nearest) and _past_a_limit(some.clauses, profile) else some
+        for some in (superset, subset)
+    ]
+    return msgspec.structs.replace(plan, superset=near[0], subset=near[1])
 
 
 def _plan(wanted: Filter, factors: Factors, taking: Taking, most: int) -> Plan:
@@ -196,6 +199,7 @@ def _of_cells(  # noqa: PLR0913, PLR0917  all that is known so far
     if why and several.kind not in ("only-overlapping", "not-found"):
         several = Reason(several.kind, why.message, several.witness)
     superset, subset = nearest_of_cells(cells, most, taking)
+    subset = best_of_few_lists(wanted.region, factors, taking, most) or subset
     if superset is None:
         superset, _ = _nearest_of_tree(tree, wanted.region, factors, taking, most)
     return _inexact(wanted, several, superset, subset)
