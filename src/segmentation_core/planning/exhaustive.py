@@ -73,8 +73,8 @@ def best_plan(region: Region, factors: Factors, taking: Taking) -> Plans:
 def best_subset(region: Region, factors: Factors, taking: Taking, most: int) -> tuple[tuple[Clause, ...], Region]:
     """Return at most so many disjoint clauses within a region, not empty, that reach most people, and whom they miss.
 
-    People are counted as combinations of all values. Of clauses that reach as many, fewer clauses, then fewer lists, then
-    the first by ids are taken. Raises TooMany.
+    People are counted as combinations of all values. Of clauses that reach as many those are taken that are fewer, then
+    have fewer lists, then come first by ids. Raises TooMany.
     """
     kinds = _Kinds(region, factors)
     found = _Packing([*kinds.clauses(taking)], {kind: people.count() for kind, people in kinds.people.items()})
