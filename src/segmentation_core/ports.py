@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from segmentation_core.audit import AuditQuery, Entry, Head, Record
     from segmentation_core.presets import Preset, PresetVersion
@@ -65,6 +65,7 @@ class Stores(Protocol):
     sessions: Sessions
     presets: Presets
     audit: Audit
+    throttle: Throttle
 
 
 class Companies(Protocol):
@@ -224,6 +225,32 @@ class Audit(Protocol):
 
     async def chain(self, company_id: int | None, *, after: int, limit: int) -> list[Record]:
         """Return records of one chain that come after a number, ascending."""
+        ...
+
+
+class Throttle(Protocol):
+    """How often something happened lately, one count for all replicas.
+
+    It is for units of work over all companies; a key names the company where there is one.
+    """
+
+    async def hit(self, key: str, at: datetime, within: timedelta) -> int:
+        """Note that it happened and return how often it did in the time before, this one included.
+
+        Of two at once one is counted after the other.
+        """
+        ...
+
+    async def count(self, key: str, at: datetime, within: timedelta) -> int:
+        """Return how often it happened in the time before `at`, and at it."""
+        ...
+
+    async def clear(self, key: str) -> None:
+        """Count from nothing again."""
+        ...
+
+    async def forget(self, before: datetime) -> None:
+        """Forget what happened before a time, whatever its key."""
         ...
 
 

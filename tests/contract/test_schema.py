@@ -17,7 +17,7 @@ from tests.postgres import VERSIONS, Database, Server
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-NAMES = ["0001_companies_users_sessions", "0002_presets", "0003_audit"]
+NAMES = ["0001_companies_users_sessions", "0002_presets", "0003_audit", "0004_throttle"]
 
 
 @pytest.fixture(params=VERSIONS)
@@ -62,18 +62,18 @@ def test_of_many_that_migrate_at_once_one_does(empty: Database) -> None:
 
 def test_a_new_file_is_applied_to_a_database_that_has_the_older_ones(empty: Database, files: Path) -> None:
     migrate(empty.owner_url)
-    (files / "0004_more.sql").write_text("CREATE TABLE more (); CREATE TABLE and_more ();")
-    assert [one.applied is None for one in migration_status(empty.owner_url)] == [False, False, False, True]
-    assert migrate(empty.owner_url) == ["0004_more"]
+    (files / "9999_more.sql").write_text("CREATE TABLE more (); CREATE TABLE and_more ();")
+    assert [one.applied is None for one in migration_status(empty.owner_url)] == [*[False] * len(NAMES), True]
+    assert migrate(empty.owner_url) == ["9999_more"]
     assert {"more", "and_more"} <= tables(empty)
 
 
 def test_of_a_migration_that_fails_nothing_is_kept(empty: Database, files: Path) -> None:
-    (files / "0004_wrong.sql").write_text("CREATE TABLE more (); SELECT * FROM no_such_table;")
-    with pytest.raises(SettingsError, match=r'0004_wrong.*"no_such_table" does not exist'):
+    (files / "9999_wrong.sql").write_text("CREATE TABLE more (); SELECT * FROM no_such_table;")
+    with pytest.raises(SettingsError, match=r'9999_wrong.*"no_such_table" does not exist'):
         migrate(empty.owner_url)
     assert "more" not in tables(empty)
-    assert [one.applied is None for one in migration_status(empty.owner_url)] == [False, False, False, True]
+    assert [one.applied is None for one in migration_status(empty.owner_url)] == [*[False] * len(NAMES), True]
 
 
 def test_a_changed_file_is_refused_however_its_lines_end(empty: Database, files: Path) -> None:
@@ -89,8 +89,10 @@ def test_a_changed_file_is_refused_however_its_lines_end(empty: Database, files:
 
 def test_a_database_of_a_newer_version_is_refused(empty: Database, files: Path) -> None:
     migrate(empty.owner_url)
-    (files / "0003_audit.sql").unlink()
-    with pytest.raises(SettingsError, match="0003_audit: was applied to the database, and this version does not know"):
+    (files / f"{NAMES[-1]}.sql").unlink()
+    with pytest.raises(
+        SettingsError, match=f"{NAMES[-1]}: was applied to the database, and this version does not know"
+    ):
         migrate(empty.owner_url)
 
 

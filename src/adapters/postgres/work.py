@@ -17,6 +17,7 @@ from adapters.postgres.errors import RETRIED, is_lost, translated
 from adapters.postgres.presets import PostgresPresets
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.statements import Transaction
+from adapters.postgres.throttle import PostgresThrottle
 from adapters.postgres.users import PostgresUsers
 from segmentation_core.errors import Problem, SettingsError
 from segmentation_core.ports import Stores, Work
@@ -88,6 +89,7 @@ class PostgresStores(Stores):
         self.sessions = PostgresSessions(transaction)
         self.presets = PostgresPresets(transaction)
         self.audit = PostgresAudit(transaction, audit_key)
+        self.throttle = PostgresThrottle(transaction)
 
 
 class PostgresWork(Work):
