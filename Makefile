@@ -53,7 +53,7 @@ format: setup ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 
 lock: setup ## choose the newest versions that fit, and pin them with their hashes
-	$(BIN)/uv pip compile --quiet --upgrade --universal --no-strip-extras --python-version 3.11 --generate-hashes --all-extras --group dev \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --no-strip-extras --python-version 3.11 --generate-hashes --all-extras --group dev --group bench \
 	    --no-annotate --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
 
 clean: ## remove what was made
