@@ -9,19 +9,26 @@ import subprocess
 import sys
 import tempfile
 import weakref
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import httpx
 
 from adapters.postgres.embedded import EmbeddedPostgres
+from entrypoints import demo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PASSWORD = "grüße an alle 123"
 COMMAND = str(Path(sys.executable).parent / "segmentation")
+KEYS = {
+    "SEGMENTATION_TOKEN_KEYS": "old:deObt7qYTYakv0MDkswTOr7k43n4K6fqTEUn4q1N9ug,new:5ffxIjlwNSzpZVBZPekM107LGw9l-modnXVy6Bx8GLU",
+    "SEGMENTATION_CSRF_KEY": "bAZFo3W3zJIia62qw8mbIcwkxmTA3INOJQ2gJsYZS4A",
+    "SEGMENTATION_AUDIT_KEY": "qwdCNjRLigTxBIKW-myYdagQ0yIjIE8BmN9lSsQ4ttI",
+}
+"""What every replica signs with."""
 _TLS = ssl.create_default_context()  # never used, and dear to make for each client
 
 
@@ -52,28 +59,59 @@ def serving(*arguments: str, password: str | None = PASSWORD, data: Path | None 
     environ = environ_of(data)
     if password:
         environ["SEGMENTATION_DEMO_PASSWORD"] = password
-    process = subprocess.Popen(
-        [COMMAND, "serve", "--demo", "--port", "0", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environ,
-    )
-    try:
-        assert process.stdout
-        printed = ""
-        while "Ctrl-C" not in printed:
-            line = process.stdout.readline()
-            assert line, f"the server ended: {process.communicate()}"
-            printed += line
-        address = re.search(r"http://\S+", printed)
-        assert address
-        yield address.group(), printed
-    finally:
-        process.terminate()
-        _, errors = process.communicate(timeout=20)
-    assert "Traceback" not in errors, errors
-    assert process.returncode == 0, errors
+    with _process("--demo", *arguments, environ=environ) as served:
+        yield served
+
+
+@contextmanager
+def replicas(database_url: str, count: int = 1, **settings: str) -> Iterator[tuple[str, ...]]:
+    """Run so many processes of one service on one database, with the demo's population; give their addresses.
+
+    They have the keys of `KEYS` and are quick to hash (cost 4); further settings are named without SEGMENTATION_.
+    """
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("SEGMENTATION_")}
+    environ |= KEYS | {
+        "SEGMENTATION_ENVIRONMENT": "testing",
+        "SEGMENTATION_DATABASE_URL": database_url,
+        "SEGMENTATION_PASSWORD_COST": "4",
+    }
+    environ |= {f"SEGMENTATION_{name}": value for name, value in settings.items()}
+    files = ("--catalog", str(demo.CATALOG), "--data", str(demo.CUSTOMERS))
+    with ExitStack() as stack:
+        yield tuple(stack.enter_context(_process(*files, environ=environ))[0] for _ in range(count))
+
+
+@contextmanager
+def _process(*arguments: str, environ: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Run `segmentation serve` on a free port; give its address and what it printed. Fails on a traceback in its log.
+
+    The log goes to a file: a pipe that nobody reads fills up, and the server would wait for it.
+    """
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            [COMMAND, "serve", "--port", "0", *arguments], stdout=subprocess.PIPE, stderr=log, text=True, env=environ
+        )
+        try:
+            assert process.stdout
+            printed = ""
+            while "Ctrl-C" not in printed:
+                line = process.stdout.readline()
+                assert line, f"the server ended: {_written(log)}"
+                printed += line
+            address = re.search(r"http://\S+", printed)
+            assert address
+            yield address.group(), printed
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+        errors = _written(log)
+    assert "Traceback" not in errors, errors[-10_000:]
+    assert process.returncode == 0, errors[-10_000:]
+
+
+def _written(log: IO[str]) -> str:
+    log.seek(0)
+    return log.read()
 
 
 class Browser:

@@ -1,0 +1,43 @@
+"""A service for all tests of safety that do not spoil it, and databases for the others."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.postgres import Server
+from tests.security.stand import Stand, standing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.postgres import Database
+
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    server = Server(18)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[Database]:
+    database = server.database()
+    yield database
+    server.drop(database)
+
+
+@pytest.fixture(scope="session")
+def stand(server: Server) -> Iterator[Stand]:
+    with standing(server.database()) as stand:
+        yield stand
+
+
+@pytest.fixture
+def sized() -> int:
+    return {"dev": 0, "ci": 1, "nightly": 2}[PROFILE]
