@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from tests.postgres import Database
 
-PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
-
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
@@ -38,6 +36,7 @@ def stand(server: Server) -> Iterator[Stand]:
         yield stand
 
 
-@pytest.fixture
-def sized() -> int:
-    return {"dev": 0, "ci": 1, "nightly": 2}[PROFILE]
+@pytest.fixture(scope="session")
+def profile() -> str:
+    """How much is tried: dev, ci or nightly."""
+    return os.environ.get("HYPOTHESIS_PROFILE", "dev")
