@@ -13,7 +13,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from adapters.builds import cancelled
-from entrypoints.http import audience, audit, auth, operations, presets, sign_in, users
+from entrypoints.http import audience, audit, auth, documented, operations, presets, sign_in, users
 from entrypoints.http.errors import respond
 from entrypoints.http.headers import add_headers
 from entrypoints.http.requests import ApiRequest, only_known_parameters
@@ -88,13 +88,14 @@ def create_app(container: Container) -> Litestar:
             title="Audience segmentation",
             version=__version__,
             path="/schema",
-            openapi_router=Router("/schema", route_handlers=[], opt=auth.PUBLIC),
+            openapi_router=Router("/schema", route_handlers=[], opt=auth.PUBLIC, include_in_schema=False),
             render_plugins=[JsonRenderPlugin()],
         ),
         lifespan=[lambda _: _running(container)],
         logging_config=None,
     )
     auth.require_declared_access(app)
+    documented.complete(app)
     return app
 
 
