@@ -26,7 +26,8 @@ from litestar.openapi.spec import (
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.routes import HTTPRoute
 
-from entrypoints.http.auth import CSRF_HEADER, CSRF_TOKEN, PUBLIC, TOKEN
+from entrypoints.http.access import is_public
+from entrypoints.http.auth import CSRF_HEADER, CSRF_TOKEN, TOKEN
 from entrypoints.http.errors import ProblemDetails
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def complete(app: Litestar) -> None:
         for method, (handler, _) in route.route_handler_map.items():
             operation: Operation | None = getattr(item, HttpMethod(method).lower())
             if operation:
-                _complete(operation, public=handler.opt.get("access") == PUBLIC["access"])
+                _complete(operation, public=is_public(handler))
     components = document.components
     _, schemas = msgspec.json.schema_components([ProblemDetails], ref_template="#/components/schemas/{name}")
     components.schemas = {**schemas, **components.schemas}
