@@ -82,6 +82,13 @@ def test_no_changed_token_is_taken_for_another_session(tokens: Tokens, position:
     assert tokens.session_id(changed, NOON) in (None, "a-session")
 
 
+@pytest.mark.parametrize("padding", ["=", "==", " ", "."])
+def test_a_token_is_taken_in_its_one_spelling_alone(tokens: Tokens, padding: str) -> None:
+    token = tokens.sign(SESSION, ANA)
+    assert tokens.session_id(token, NOON) == SESSION.id
+    assert tokens.session_id(token + padding, NOON) is None
+
+
 def test_a_token_whose_claims_were_rewritten_is_not_taken(tokens: Tokens) -> None:
     head, body, mac = tokens.sign(SESSION, ANA).split(".")
     claims = json.loads(base64.urlsafe_b64decode(body + "=="))
