@@ -113,6 +113,9 @@ def complete(app: Litestar) -> None:
                 _complete(operation, public=is_public(handler))
     components = document.components
     _, schemas = msgspec.json.schema_components([ProblemDetails], ref_template="#/components/schemas/{name}")
+    for shape in components.schemas.values():
+        if shape.properties:
+            shape.additional_properties = False  # unknown fields are refused, and none are answered
     components.schemas = {**schemas, **components.schemas}
     components.security_schemes = {
         "session": SecurityScheme(type="apiKey", name=TOKEN, security_scheme_in="cookie"),
