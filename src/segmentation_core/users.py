@@ -128,13 +128,6 @@ class UserChange(msgspec.Struct, frozen=True):
         return replace(user, **changed)
 
 
-def require_manager_of_users(actor: User) -> None:
-    """Raise Forbidden unless the account may see and manage other accounts."""
-    if _RANK[actor.role] < _RANK["Admin"]:
-        msg = "Only an Admin or a SuperAdmin manages users."
-        raise Forbidden(msg)
-
-
 def require_may_give(actor: User, role: Role) -> None:
     """Raise Forbidden where `role` is above the actor's own: nobody makes anybody more than what he is."""
     if _RANK[role] > _RANK[actor.role]:

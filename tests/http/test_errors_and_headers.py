@@ -15,10 +15,12 @@ from adapters.memory import MemoryWork
 from adapters.population import BitmapIndex
 from entrypoints import demo
 from entrypoints.container import Container
+from entrypoints.http.access import Access, access, public
 from entrypoints.http.app import create_app
 from entrypoints.http.errors import STATUS, status_of
 from entrypoints.settings import Settings
 from segmentation_core import Catalog, Filter, errors
+from segmentation_core.permissions import MANAGE_USERS, Permission
 from segmentation_core.testing import everybody
 from tests.served import PASSWORD, Browser, serving
 
@@ -159,12 +161,27 @@ def test_every_core_error_has_its_status() -> None:
             assert 400 <= status_of(kind.__new__(kind)) < 600
 
 
-def test_a_route_that_does_not_declare_its_access_stops_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
-    @get("/open-door")
+UNKNOWN = Permission("open doors", "Open doors.", ("User",))
+
+
+@pytest.mark.parametrize(
+    ("declaration", "said"),
+    [
+        ({}, "does not declare its access"),
+        ({"access": "public"}, "does not declare its access"),
+        (public(""), "is public without a reason"),
+        (access(UNKNOWN, "own"), "is no permission"),
+        ({"access": Access(MANAGE_USERS, "everything")}, "the tenancy 'everything'"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_route_that_does_not_declare_its_access_stops_the_application(
+    monkeypatch: pytest.MonkeyPatch, declaration: dict[str, Any], said: str
+) -> None:
+    @get("/open-door", opt=declaration)
     async def open_door() -> None: ...
 
     monkeypatch.setattr("entrypoints.http.operations.health", open_door)
-    with pytest.raises(ImproperlyConfiguredException, match="/open-door"):
+    with pytest.raises(ImproperlyConfiguredException, match=f"/open-door.*{said}"):
         create_app(_container(BitmapIndex.from_people(CATALOG, [])))
 
 

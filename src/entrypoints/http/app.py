@@ -13,7 +13,8 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from adapters.builds import cancelled
-from entrypoints.http import audience, audit, auth, operations, presets, sign_in, users
+from entrypoints.http import audience, audit, auth, documented, operations, presets, sign_in, users
+from entrypoints.http.access import public, require_declared_access
 from entrypoints.http.errors import respond
 from entrypoints.http.headers import add_headers
 from entrypoints.http.requests import ApiRequest, only_known_parameters
@@ -88,13 +89,19 @@ def create_app(container: Container) -> Litestar:
             title="Audience segmentation",
             version=__version__,
             path="/schema",
-            openapi_router=Router("/schema", route_handlers=[], opt=auth.PUBLIC),
+            openapi_router=Router(
+                "/schema",
+                route_handlers=[],
+                opt=public("It tells the form of the API, and nothing that is in it."),
+                include_in_schema=False,
+            ),
             render_plugins=[JsonRenderPlugin()],
         ),
         lifespan=[lambda _: _running(container)],
         logging_config=None,
     )
-    auth.require_declared_access(app)
+    require_declared_access(app)
+    documented.complete(app)
     return app
 
 

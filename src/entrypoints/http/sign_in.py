@@ -10,11 +10,13 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, SkipValidation
 
-from entrypoints.http.auth import PUBLIC, SIGNED_IN, TOKEN, cleared_cookies, one_cookie, session_cookies
+from entrypoints.http.access import access, public
+from entrypoints.http.auth import TOKEN, cleared_cookies, one_cookie, session_cookies
 from entrypoints.http.headers import request_id
 from entrypoints.http.requests import ApiRequest
 from entrypoints.settings import Settings
 from segmentation_core.errors import NotSignedIn
+from segmentation_core.permissions import OWN_ACCOUNT
 from segmentation_core.usecases import SignIn, SignOut
 from segmentation_core.users import Role, User
 
@@ -79,7 +81,13 @@ class MeAnswer(msgspec.Struct, frozen=True):
     user: UserSummary
 
 
-@post("/api/auth/login", opt=PUBLIC, status_code=200, operation_id="signIn", summary="Sign in")
+@post(
+    "/api/auth/login",
+    opt=public("One has no session before."),
+    status_code=200,
+    operation_id="signIn",
+    summary="Sign in",
+)
 async def login(
     request: ApiRequest,
     data: JSONBody[Credentials],
@@ -92,7 +100,13 @@ async def login(
     return Response(answer, cookies=session_cookies(signed, secure=settings.secure_cookies))
 
 
-@post("/api/auth/logout", opt=PUBLIC, status_code=200, operation_id="signOut", summary="Sign out")
+@post(
+    "/api/auth/logout",
+    opt=public("Whoever has no session is signed out already."),
+    status_code=200,
+    operation_id="signOut",
+    summary="Sign out",
+)
 async def logout(
     request: ApiRequest,
     sign_out: NamedDependency[SkipValidation[SignOut]],
@@ -104,14 +118,19 @@ async def logout(
     return Response(Message("You are signed out."), cookies=cleared_cookies(secure=settings.secure_cookies))
 
 
-@get("/api/auth/protected", opt=SIGNED_IN, operation_id="whoAmIFlat", summary="Who is signed in, in one flat object")
+@get(
+    "/api/auth/protected",
+    opt=access(OWN_ACCOUNT, "own"),
+    operation_id="whoAmIFlat",
+    summary="Who is signed in, in one flat object",
+)
 async def protected(request: ApiRequest) -> ProtectedAnswer:
     """Tell the account that the session belongs to."""
     user = request.user
     return ProtectedAnswer("You are signed in.", user.id, user.username, user.company_name, user.role, user.dsp)
 
 
-@get("/api/auth/me", opt=SIGNED_IN, operation_id="whoAmI", summary="Who is signed in")
+@get("/api/auth/me", opt=access(OWN_ACCOUNT, "own"), operation_id="whoAmI", summary="Who is signed in")
 async def me(request: ApiRequest) -> MeAnswer:
     """Tell the account that the session belongs to."""
     return MeAnswer(UserSummary.of(request.user))
