@@ -23,6 +23,7 @@ async def count(work: Work, key: str, at: datetime = NOON) -> int:
     return await work.run(ALL_COMPANIES, lambda stores: stores.throttle.count(key, at, WITHIN))
 
 
+@pytest.mark.requirement(26)
 async def test_hits_of_a_key_are_counted_and_of_no_other(work: Work) -> None:
     assert [await hit(work, "a") for _ in range(3)] == [1, 2, 3]
     assert await hit(work, "b") == 1
@@ -37,6 +38,7 @@ async def test_what_is_longer_ago_or_later_does_not_count(work: Work) -> None:
     assert await hit(work, "a") == 2
 
 
+@pytest.mark.requirement(40)
 async def test_of_many_at_once_each_is_counted_after_another(work: Work) -> None:
     assert sorted(await asyncio.gather(*(hit(work, "a") for _ in range(16)))) == [*range(1, 17)]
 
