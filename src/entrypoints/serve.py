@@ -9,6 +9,7 @@ import socket
 from functools import partial
 from typing import TYPE_CHECKING
 
+from adapters.passwords import BcryptPasswords
 from adapters.population import BitmapIndex
 from adapters.postgres import PostgresWork
 from entrypoints import demo
@@ -33,7 +34,7 @@ def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo:
     """
     settings = Settings.for_demo(os.environ, audit_key(os.environ)) if with_demo else Settings.of(os.environ)
     settings = settings.listening_on(host)
-    password = demo.demo_password(os.environ) if with_demo else None
+    password = demo.demo_password(os.environ, BcryptPasswords().is_common) if with_demo else None
     population = BitmapIndex.load(catalog, data_file)
     may_be_embedded = with_demo or settings.environment != "production"
     with database(os.environ, may_be_embedded=may_be_embedded) as found:
