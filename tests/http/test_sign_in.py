@@ -27,6 +27,7 @@ def cookies_of(response: httpx.Response) -> dict[str, dict[str, str]]:
     return parsed
 
 
+@pytest.mark.requirement(12)
 def test_sign_in_answers_with_the_user_and_two_cookies(browser: Browser) -> None:
     answer = browser.sign_in("analyst")
     assert answer.status_code == 200
@@ -46,6 +47,7 @@ def test_sign_in_answers_with_the_user_and_two_cookies(browser: Browser) -> None
     assert not cookies["csrf_token"].get("httponly")
 
 
+@pytest.mark.requirement(8)
 def test_the_token_says_what_the_contract_names(browser: Browser) -> None:
     browser.sign_in("buyer")
     claims = jwt.decode(browser.http.cookies["token"], options={"verify_signature": False})
@@ -58,6 +60,7 @@ def test_names_are_taken_whatever_their_case(browser: Browser) -> None:
     assert browser.sign_in("ANALYST").json()["user"]["username"] == "analyst"
 
 
+@pytest.mark.requirement(4)
 def test_wrong_password_and_unknown_name_are_answered_alike(browser: Browser) -> None:
     wrong = browser.sign_in("analyst", "not the password")
     unknown = browser.sign_in("nobody at all", PASSWORD)
@@ -96,6 +99,7 @@ def test_who_am_i(browser: Browser) -> None:
 
 @pytest.mark.parametrize("path", PROTECTED)
 @pytest.mark.parametrize("missing", ["token", "csrf_token", "header"])
+@pytest.mark.requirement(16)
 def test_a_missing_proof_is_401_and_changes_no_cookie(browser: Browser, path: str, missing: str) -> None:
     browser.sign_in("analyst")
     headers = browser.headers() if missing != "header" else {}
@@ -106,6 +110,7 @@ def test_a_missing_proof_is_401_and_changes_no_cookie(browser: Browser, path: st
     assert "set-cookie" not in answer.headers
 
 
+@pytest.mark.requirement(16, 17)
 def test_a_header_that_is_not_the_cookies_text_is_403(browser: Browser) -> None:
     browser.sign_in("analyst")
     for header in ("x", browser.http.cookies["csrf_token"] + "x", "ü", "x" * 60_000):
@@ -114,6 +119,7 @@ def test_a_header_that_is_not_the_cookies_text_is_403(browser: Browser) -> None:
         assert "set-cookie" not in answer.headers
 
 
+@pytest.mark.requirement(15)
 def test_the_csrf_token_of_another_session_is_403(browser: Browser, address: str) -> None:
     browser.sign_in("analyst")
     other = Browser(address)
@@ -124,6 +130,7 @@ def test_the_csrf_token_of_another_session_is_403(browser: Browser, address: str
 
 
 @pytest.mark.parametrize("name", ["token", "csrf_token"])
+@pytest.mark.requirement(13)
 def test_a_cookie_sent_twice_is_401(browser: Browser, name: str) -> None:
     browser.sign_in("analyst")
     pairs = [f"{key}={value}" for key, value in browser.http.cookies.items()]
@@ -134,6 +141,7 @@ def test_a_cookie_sent_twice_is_401(browser: Browser, name: str) -> None:
 
 
 @pytest.mark.parametrize("spoil", ["x", "=", "", ".."])
+@pytest.mark.requirement(8)
 def test_a_changed_token_is_401(browser: Browser, spoil: str) -> None:
     browser.sign_in("analyst")
     token = browser.http.cookies["token"]
@@ -142,6 +150,7 @@ def test_a_changed_token_is_401(browser: Browser, spoil: str) -> None:
     assert browser.get("/api/auth/me").status_code == 401
 
 
+@pytest.mark.requirement(10)
 def test_signing_out_ends_the_session_and_clears_the_cookies(browser: Browser) -> None:
     browser.sign_in("analyst")
     kept, headers = dict(browser.http.cookies), browser.headers()
