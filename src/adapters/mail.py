@@ -12,6 +12,7 @@ import secrets
 import smtplib
 import ssl
 import time
+from contextlib import suppress
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate, make_msgid
@@ -102,17 +103,24 @@ class SmtpMailer(Mailer):
                 return
 
     def _hand_over(self, to: str, message: EmailMessage) -> None:
-        host, context = self._url.hostname or "", self._context or ssl.create_default_context()
-        with (
-            smtplib.SMTP_SSL(host, self._port, timeout=self._seconds, context=context)
-            if self._url.scheme == "smtps"
-            else smtplib.SMTP(host, self._port, timeout=self._seconds)
-        ) as server:
+        context = self._context or ssl.create_default_context()
+        server = self._connected(context)
+        try:
             if self._url.scheme == "smtp":
                 server.starttls(context=context)
             if self._url.username:
                 server.login(unquote(self._url.username), unquote(self._url.password or ""))
             server.send_message(message, self._sender, [to])
+            with suppress(smtplib.SMTPException, OSError):  # it has taken the message, however it says good-bye
+                server.quit()
+        finally:
+            server.close()
+
+    def _connected(self, context: ssl.SSLContext) -> smtplib.SMTP:
+        host = self._url.hostname or ""
+        if self._url.scheme == "smtps":
+            return smtplib.SMTP_SSL(host, self._port, timeout=self._seconds, context=context)
+        return smtplib.SMTP(host, self._port, timeout=self._seconds)
 
 
 class FolderMailer(Mailer):
