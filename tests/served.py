@@ -11,7 +11,7 @@ import tempfile
 import weakref
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -50,17 +50,20 @@ def data_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def serving(*arguments: str, password: str | None = PASSWORD, data: Path | None = None) -> Iterator[tuple[str, str]]:
+def serving(
+    *arguments: str, password: str | None = PASSWORD, data: Path | None = None, **settings: str
+) -> Iterator[tuple[str, str]]:
     """Run `segmentation serve --demo` on a free port, with data of its own; give its address and what it printed."""
     if data is None:
-        with data_folder() as fresh, serving(*arguments, password=password, data=fresh) as served:
+        with data_folder() as fresh, serving(*arguments, password=password, data=fresh, **settings) as served:
             yield served
         return
-    environ = environ_of(data)
+    environ = environ_of(data) | settings
     if password:
         environ["SEGMENTATION_DEMO_PASSWORD"] = password
-    with _process("--demo", *arguments, environ=environ) as served:
-        yield served
+    with running("--demo", *arguments, environ=environ) as server:
+        yield server.address, server.printed
+    assert_ended_well(server)
 
 
 @contextmanager
@@ -78,40 +81,65 @@ def replicas(database_url: str, count: int = 1, **settings: str) -> Iterator[tup
     environ |= {f"SEGMENTATION_{name}": value for name, value in settings.items()}
     files = ("--catalog", str(demo.CATALOG), "--data", str(demo.CUSTOMERS))
     with ExitStack() as stack:
-        yield tuple(stack.enter_context(_process(*files, environ=environ))[0] for _ in range(count))
+        servers = [stack.enter_context(running(*files, environ=environ)) for _ in range(count)]
+        yield tuple(server.address for server in servers)
+    for server in servers:
+        assert_ended_well(server)
+
+
+def assert_ended_well(server: Served) -> None:
+    """Fail where a server that has ended failed, or logged a traceback."""
+    assert "Traceback" not in server.log, server.log[-10_000:]
+    assert server.process.returncode == 0, server.log[-10_000:]
+
+
+class Served:
+    """A server process: its address, what it printed, and what it has logged so far."""
+
+    def __init__(self, process: subprocess.Popen[str], address: str, printed: str, log: Path) -> None:
+        self.process = process
+        self.address = address
+        self.printed = printed
+        self._file = log
+        self._last = ""
+
+    @property
+    def log(self) -> str:
+        return self._last or self._file.read_text("utf-8")
+
+    def ended(self) -> None:
+        """Keep the log, whose file is about to go."""
+        self._last = self.log
 
 
 @contextmanager
-def _process(*arguments: str, environ: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Run `segmentation serve` on a free port; give its address and what it printed. Fails on a traceback in its log.
-
-    The log goes to a file: a pipe that nobody reads fills up, and the server would wait for it.
-    """
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
-        process = subprocess.Popen(
-            [COMMAND, "serve", "--port", "0", *arguments], stdout=subprocess.PIPE, stderr=log, text=True, env=environ
-        )
+def running(*arguments: str, environ: dict[str, str]) -> Iterator[Served]:
+    """Run `segmentation serve` on a free port until it is told to stop, or has ended; its log goes to a file."""
+    with tempfile.TemporaryDirectory(prefix="segmentation-log-") as folder:
+        log = Path(folder) / "log"
+        with log.open("w", encoding="utf-8") as stderr:
+            process = subprocess.Popen(
+                [COMMAND, "serve", "--port", "0", *arguments],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                env=environ,
+            )
         try:
             assert process.stdout
             printed = ""
             while "Ctrl-C" not in printed:
                 line = process.stdout.readline()
-                assert line, f"the server ended: {_written(log)}"
+                assert line, f"the server ended: {log.read_text('utf-8')}"
                 printed += line
             address = re.search(r"http://\S+", printed)
             assert address
-            yield address.group(), printed
+            server = Served(process, address.group(), printed, log)
+            yield server
         finally:
             process.terminate()
             process.communicate(timeout=20)
-        errors = _written(log)
-    assert "Traceback" not in errors, errors[-10_000:]
-    assert process.returncode == 0, errors[-10_000:]
-
-
-def _written(log: IO[str]) -> str:
-    log.seek(0)
-    return log.read()
+        server.ended()
 
 
 class Browser:
