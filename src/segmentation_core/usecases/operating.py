@@ -74,6 +74,7 @@ class Operate:
                 msg = f"There is no user {username!r}."
                 raise NotFound(msg)
             await stores.users.set_password_hash(account.user.id, password_hash)
+            await stores.resets.end(account.user.id)
             await stores.sessions.end_all(account.user.id)
             await stores.audit.add(self._entry("user changed", account.user, after={"password": "changed"}))
             return account.user
