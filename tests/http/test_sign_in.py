@@ -115,7 +115,7 @@ def test_a_header_that_is_not_the_cookies_text_is_403(browser: Browser) -> None:
     browser.sign_in("analyst")
     for header in ("x", browser.http.cookies["csrf_token"] + "x", "ü", "x" * 60_000):
         answer = browser.http.get("/api/auth/me", headers={b"X-CSRF-TOKEN": header.encode()})
-        assert answer.status_code in (403, 431), header[:10]
+        assert answer.status_code in (400, 403, 431), header[:10]  # 400: it came in pieces, to the parser
         assert "set-cookie" not in answer.headers
 
 
