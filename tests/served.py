@@ -93,29 +93,6 @@ def assert_ended_well(server: Served) -> None:
     assert server.process.returncode == 0, server.log[-10_000:]
 
 
-@contextmanager
-def replicas(database_url: str, count: int = 1, **settings: str) -> Iterator[tuple[str, ...]]:
-    """Run so many processes of one service on one database, with the demo's population; give their addresses.
-
-    They have the keys of `KEYS` and are quick to hash (cost 4); further settings are named without SEGMENTATION_.
-    """
-    environ = {key: value for key, value in os.environ.items() if not key.startswith("SEGMENTATION_")}
-    environ |= KEYS | {
-        "SEGMENTATION_ENVIRONMENT": "testing",
-        "SEGMENTATION_DATABASE_URL": database_url,
-        "SEGMENTATION_PASSWORD_COST": "4",
-    }
-    environ |= {f"SEGMENTATION_{name}": value for name, value in settings.items()}
-    files = ("--catalog", str(demo.CATALOG), "--data", str(demo.CUSTOMERS))
-    servers = []
-    with ExitStack() as stack:
-        servers += [stack.enter_context(running(*files, environ=environ)) for _ in range(count)]
-        yield tuple(server.address for server in servers)
-    for server in servers:
-        assert "Traceback" not in server.log, server.log[-10_000:]
-        assert server.process.returncode == 0, server.log[-10_000:]
-
-
 class Served:
     """A server process: its address, what it printed, and what it has logged so far."""
 
