@@ -47,6 +47,7 @@ class Stand:
     database: Database
     work: PostgresWork
     portal: BlockingPortal
+    cost: int = 4
     document: dict[str, Any] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
     _hash: str = ""
@@ -64,7 +65,7 @@ class Stand:
     ) -> User:
         """Make an account with the usual password; a SuperAdmin belongs to no company."""
         name = self.fresh(role.lower())
-        self._hash = self._hash or self.portal.call(BcryptPasswords(cost=4).hashed, PASSWORD)
+        self._hash = self._hash or self.portal.call(BcryptPasswords(self.cost).hashed, PASSWORD)
 
         async def add(stores: Stores) -> User:
             home = await stores.companies.named(company) if company and role != "SuperAdmin" else None
@@ -183,6 +184,6 @@ def standing(database: Database, count: int = 1, **settings: str) -> Iterator[St
         work = PostgresWork(database.app_url, KEYS["SEGMENTATION_AUDIT_KEY"].encode(), min_connections=1)
         portal.call(work.open)
         try:
-            yield Stand(addresses, database, work, portal)
+            yield Stand(addresses, database, work, portal, int(settings.get("PASSWORD_COST", "4")))
         finally:
             portal.call(work.close)

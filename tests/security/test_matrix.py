@@ -25,6 +25,7 @@ Row = tuple[int, int, int, int, int, int]
 WITHOUT_OBJECT: Final[dict[str, Row]] = {
     "getStatus": (200, 200, 200, 200, 200, 200),
     "getHealth": (200, 200, 200, 200, 200, 200),
+    "getReadiness": (200, 200, 200, 200, 200, 200),
     "signIn": (200, 200, 200, 200, 200, 200),
     "signOut": (200, 200, 200, 200, 200, 200),
     "whoAmI": (401, 200, 200, 200, 200, 200),
