@@ -139,6 +139,11 @@ def shown_to(by: Actor, document: dict[str, Any]) -> dict[str, Any]:
     return {name: part for name, part in document.items() if name != "segments" or not by.user.dsp}
 
 
+def is_known(document: dict[str, Any]) -> bool:
+    """Tell whether the catalogue knows what a document names; those that it knows all mean the same."""
+    return document is not DOCUMENTS[3]
+
+
 def newest_first(saved: Saved) -> list[tuple[int, str, dict[str, Any]]]:
     return [(number, *one) for number, one in reversed([*enumerate(saved.history, 1)])]
 
@@ -370,9 +375,12 @@ class TwoCompanies(RuleBasedStateMachine):
         assert preset.owner_id == (saved.owner.user.id if saved.owner.there else None)
         assert preset.username == saved.owner.user.username
         for one in view.alike:
-            assert one.id != preset.id
-            assert (one.company_id, one.fingerprint) == (preset.company_id, preset.fingerprint)
-            assert by.user.role != "User" or one.owner_id == by.user.id
+            (other,) = [other for other in self.saved if other.preset.id == one.id]
+            assert other is not saved
+            assert (one.name, other.preset.company_id) == (other.name, preset.company_id)
+            assert is_known(other.history[-1][1])
+            assert is_known(document)
+            assert other.is_read_by(by)
         return True
 
     def refusals(self, by: Actor, saved: Saved, version: int | None) -> set[type[SegmentationError]]:

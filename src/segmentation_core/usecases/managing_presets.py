@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
 
 from segmentation_core.errors import Forbidden, NotFound, Problem, RequestError, Stale
 from segmentation_core.presets import (
-    Meaning,
+    NamedPreset,
     Preset,
     PresetVersion,
+    fingerprint_of,
     may_read,
     may_write,
-    meaning_of,
     preset_document,
+    problems_of,
     reads_of,
     shown_to,
 )
 from segmentation_core.users import User, check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from segmentation_core.catalog import Catalog
     from segmentation_core.ports import Clock, Stores, Work
     from segmentation_core.usecases.acting import Acting
 
 
+_WithAlike: TypeAlias = "tuple[Preset, list[NamedPreset]]"
+"""A preset, and those that mean the same."""
+
+
 class PresetView(msgspec.Struct, frozen=True):
-    """A preset as an account may see it, what it means to the present catalogue, and those that mean the same."""
+    """A preset as an account may see it, what the present catalogue does not know of it, and those that mean the same.
+
+    `problems` is empty where the catalogue knows all that the document names.
+    """
 
     preset: Preset
-    meaning: Meaning
-    alike: tuple[Preset, ...] = ()
+    problems: tuple[Problem, ...]
+    alike: tuple[NamedPreset, ...] = ()
 
 
 class ManagePresets:
@@ -63,15 +71,15 @@ class ManagePresets:
             updated=now,
             version=1,
             catalog=self._catalog.title,
-            fingerprint=meaning_of(document, self._catalog).fingerprint,
+            fingerprint=fingerprint_of(document, self._catalog),
         )
 
-        async def add(stores: Stores) -> PresetView:
+        async def add(stores: Stores) -> _WithAlike:
             added = await stores.presets.add(preset)
             await stores.audit.add(by.entry("preset created", f"preset {added.id}", now, after=_told(added)))
-            return self._view(user, added, await stores.presets.alike(added, owner=reads_of(user)))
+            return added, await stores.presets.alike(added, owner=reads_of(user))
 
-        return await self._work.run(user.scope, add)
+        return self._view(user, *await self._work.run(user.scope, add))
 
     async def page(self, by: Acting, *, search: str, offset: int, limit: int) -> tuple[list[PresetView], int]:
         """Return some of the presets that the caller may read, the newest first, and how many there are."""
@@ -88,14 +96,18 @@ class ManagePresets:
         )
         return [self._view(by.user, preset) for preset in found]
 
+    async def names(self, by: Acting) -> list[NamedPreset]:
+        """Return what every preset that the caller may read is known by, the newest first."""
+        return await self._work.run(by.user.scope, lambda stores: stores.presets.names(owner=reads_of(by.user)))
+
     async def get(self, by: Acting, preset_id: int) -> PresetView:
         """Return a preset. Raises NotFound where it is not there, or not the caller's to see."""
 
-        async def read(stores: Stores) -> PresetView:
+        async def read(stores: Stores) -> _WithAlike:
             preset = await _found(stores, by.user, preset_id)
-            return self._view(by.user, preset, await stores.presets.alike(preset, owner=reads_of(by.user)))
+            return preset, await stores.presets.alike(preset, owner=reads_of(by.user))
 
-        return await self._work.run(by.user.scope, read)
+        return self._view(by.user, *await self._work.run(by.user.scope, read))
 
     async def versions(self, by: Acting, preset_id: int) -> list[PresetVersion]:
         """Return the history of a preset, the newest first. Raises NotFound."""
@@ -127,11 +139,7 @@ class ManagePresets:
         if name is not None:
             check_name(name, path="$.preset_name")
         document = None if sent is None else preset_document(sent)
-
-        def changed(preset: Preset) -> Preset:
-            return replace(preset, name=name or preset.name, document=preset.document if document is None else document)
-
-        return await self._changed(by, preset_id, "preset changed", changed, version)
+        return await self._changed(by, preset_id, "preset changed", name, document, version)
 
     async def revert(self, by: Acting, preset_id: int, to: int, *, version: int | None = None) -> PresetView:
         """Make a preset again what it was at a version; that is a change like any other. Raises as `change` does."""
@@ -145,11 +153,7 @@ class ManagePresets:
             return found
 
         earlier = await self._work.run(by.user.scope, read)
-
-        def changed(preset: Preset) -> Preset:
-            return replace(preset, name=earlier.name, document=earlier.document)
-
-        return await self._changed(by, preset_id, "preset reverted", changed, version)
+        return await self._changed(by, preset_id, "preset reverted", earlier.name, earlier.document, version)
 
     async def delete(self, by: Acting, preset_id: int, *, version: int | None = None) -> None:
         """Delete a preset with its history. Raises NotFound, Forbidden, and Stale."""
@@ -162,32 +166,41 @@ class ManagePresets:
 
         await self._work.run(by.user.scope, remove)
 
-    async def _changed(
-        self, by: Acting, preset_id: int, action: str, changed: Callable[[Preset], Preset], version: int | None
+    async def _changed(  # noqa: PLR0913, PLR0917  what a change is
+        self,
+        by: Acting,
+        preset_id: int,
+        action: str,
+        name: str | None,
+        document: dict[str, Any] | None,
+        version: int | None,
     ) -> PresetView:
-        now = self._clock.now()
+        """Store what is given of a name and a document, and return the preset as it is then.
 
-        async def store(stores: Stores) -> PresetView:
+        The fingerprint is made before the unit of work begins: nobody waits for it at a lock.
+        """
+        now = self._clock.now()
+        changed: dict[str, Any] = {}
+        if name is not None:
+            changed["name"] = name
+        if document is not None:
+            meaning = fingerprint_of(document, self._catalog)
+            changed |= {"document": document, "catalog": self._catalog.title, "fingerprint": meaning}
+
+        async def store(stores: Stores) -> _WithAlike:
             before = await _writable(stores, by.user, preset_id, version)
-            after = changed(before)
-            after = replace(
-                after,
-                updated=now,
-                version=before.version + 1,
-                catalog=self._catalog.title,
-                fingerprint=meaning_of(after.document, self._catalog).fingerprint,
-            )
+            after = replace(before, updated=now, version=before.version + 1, **changed)
             await stores.presets.change(after, by.user.username)
             await stores.audit.add(
                 by.entry(action, f"preset {preset_id}", now, before=_told(before), after=_told(after))
             )
-            return self._view(by.user, after, await stores.presets.alike(after, owner=reads_of(by.user)))
+            return after, await stores.presets.alike(after, owner=reads_of(by.user))
 
-        return await self._work.run(by.user.scope, store)
+        return self._view(by.user, *await self._work.run(by.user.scope, store))
 
-    def _view(self, user: User, preset: Preset, alike: list[Preset] | None = None) -> PresetView:
-        meaning = meaning_of(preset.document, self._catalog)
-        return PresetView(replace(preset, document=shown_to(user, preset.document)), meaning, tuple(alike or ()))
+    def _view(self, user: User, preset: Preset, alike: Sequence[NamedPreset] = ()) -> PresetView:
+        shown = replace(preset, document=shown_to(user, preset.document))
+        return PresetView(shown, problems_of(preset.document, self._catalog), tuple(alike))
 
 
 async def _found(stores: Stores, user: User, preset_id: int, *, lock: bool = False) -> Preset:
