@@ -122,6 +122,16 @@ def shown_to(user: User, document: dict[str, Any]) -> dict[str, Any]:
     return {name: part for name, part in document.items() if name != "segments"}
 
 
+def written_by(user: User, sent: dict[str, Any], present: dict[str, Any]) -> dict[str, Any]:
+    """Return what becomes of a preset's present document where an account writes another one over it.
+
+    What the account may not see it leaves as it is: a dsp account the segment lists.
+    """
+    if user.may_see_lists:
+        return sent
+    return shown_to(user, sent) | {name: part for name, part in present.items() if name == "segments"}
+
+
 def reads_of(user: User) -> int | None:
     """Return whose presets an account may read within its scope: an owner's id, None for everybody's."""
     return user.id if user.role == "User" else None

@@ -139,9 +139,14 @@ def shown_to(by: Actor, document: dict[str, Any]) -> dict[str, Any]:
     return {name: part for name, part in document.items() if name != "segments" or not by.user.dsp}
 
 
+def written_by(by: Actor, sent: dict[str, Any], present: dict[str, Any]) -> dict[str, Any]:
+    kept = {"segments": present["segments"]} if by.user.dsp and "segments" in present else {}
+    return shown_to(by, sent) | kept
+
+
 def is_known(document: dict[str, Any]) -> bool:
     """Tell whether the catalogue knows what a document names; those that it knows all mean the same."""
-    return document is not DOCUMENTS[3]
+    return "unknown" not in document.get("filter", {})
 
 
 def newest_first(saved: Saved) -> list[tuple[int, str, dict[str, Any]]]:
@@ -440,7 +445,8 @@ class TwoCompanies(RuleBasedStateMachine):
             (sent in NO_DOCUMENTS, RequestError),
             (sent == NO_JSON, DocumentError),
         )
-        after = (name or saved.name, sent if isinstance(sent, dict) else saved.history[-1][1])
+        present = saved.history[-1][1]
+        after = (name or saved.name, written_by(by, sent, present) if isinstance(sent, dict) else present)
 
         async def change(side: Side) -> PresetView:
             return await side.presets.change(by.on(side), side.of(saved.ids), name=name, sent=sent, version=told)

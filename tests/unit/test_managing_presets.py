@@ -242,6 +242,22 @@ async def test_a_dsp_account_sees_no_segments_in_presets(house: House, people: P
     assert (await house.presets.get(people.user, preset.id)).preset.document == document
 
 
+async def test_a_dsp_account_that_writes_a_preset_leaves_its_segments_as_they_are(house: House, people: People) -> None:
+    lists, others = {"segments": {"included": ["car_yes"]}}, {"segments": {"included": ["car_no"]}}
+    preset = (await house.presets.create(people.user, "one", YES | lists)).preset
+    plain = (await house.presets.create(people.user, "two", YES)).preset
+    blind = Acting(replace(people.admin.user, dsp=True))
+    for sent in (NOT_NO, NOT_NO | others, YES | {"segments": {}}):
+        shown = {name: part for name, part in sent.items() if name != "segments"}
+        for one, kept in ((preset, lists), (plain, {})):
+            assert (await house.presets.change(blind, one.id, sent=sent)).preset.document == shown
+            assert (await house.presets.get(people.user, one.id)).preset.document == shown | kept
+    await house.presets.change(people.user, preset.id, sent=YES | others)
+    assert (await house.presets.get(people.user, preset.id)).preset.document == YES | others
+    await house.presets.revert(blind, preset.id, 1)
+    assert (await house.presets.get(people.user, preset.id)).preset.document == YES | lists
+
+
 async def test_pages_are_the_newest_first_and_search_means_a_part_of_the_name(house: House, people: People) -> None:
     for name in ("a%b", "a_b", "aXb", "ÄRGER"):
         await house.presets.create(people.user, name, YES)

@@ -19,11 +19,12 @@ from segmentation_core.presets import (
     problems_of,
     reads_of,
     shown_to,
+    written_by,
 )
 from segmentation_core.users import User, check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from segmentation_core.catalog import Catalog
     from segmentation_core.ports import Clock, Stores, Work
@@ -70,8 +71,7 @@ class ManagePresets:
             created=now,
             updated=now,
             version=1,
-            catalog=self._catalog.title,
-            fingerprint=fingerprint_of(document, self._catalog),
+            **self._meaning(document),
         )
 
         async def add(stores: Stores) -> _WithAlike:
@@ -139,7 +139,13 @@ class ManagePresets:
         if name is not None:
             check_name(name, path="$.preset_name")
         document = None if sent is None else preset_document(sent)
-        return await self._changed(by, preset_id, "preset changed", name, document, version)
+        meaning = {} if document is None else self._meaning(document)
+
+        def changed(preset: Preset) -> Preset:
+            written = preset.document if document is None else written_by(by.user, document, preset.document)
+            return replace(preset, name=name or preset.name, document=written, **meaning)
+
+        return await self._changed(by, preset_id, "preset changed", changed, version)
 
     async def revert(self, by: Acting, preset_id: int, to: int, *, version: int | None = None) -> PresetView:
         """Make a preset again what it was at a version; that is a change like any other. Raises as `change` does."""
@@ -153,7 +159,12 @@ class ManagePresets:
             return found
 
         earlier = await self._work.run(by.user.scope, read)
-        return await self._changed(by, preset_id, "preset reverted", earlier.name, earlier.document, version)
+        meaning = self._meaning(earlier.document)
+
+        def changed(preset: Preset) -> Preset:
+            return replace(preset, name=earlier.name, document=earlier.document, **meaning)
+
+        return await self._changed(by, preset_id, "preset reverted", changed, version)
 
     async def delete(self, by: Acting, preset_id: int, *, version: int | None = None) -> None:
         """Delete a preset with its history. Raises NotFound, Forbidden, and Stale."""
@@ -166,30 +177,21 @@ class ManagePresets:
 
         await self._work.run(by.user.scope, remove)
 
-    async def _changed(  # noqa: PLR0913, PLR0917  what a change is
-        self,
-        by: Acting,
-        preset_id: int,
-        action: str,
-        name: str | None,
-        document: dict[str, Any] | None,
-        version: int | None,
-    ) -> PresetView:
-        """Store what is given of a name and a document, and return the preset as it is then.
+    def _meaning(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Return what a preset keeps of a document's meaning.
 
-        The fingerprint is made before the unit of work begins: nobody waits for it at a lock.
+        It is made before a unit of work begins: so nobody waits for it at a lock.
         """
+        return {"catalog": self._catalog.title, "fingerprint": fingerprint_of(document, self._catalog)}
+
+    async def _changed(
+        self, by: Acting, preset_id: int, action: str, changed: Callable[[Preset], Preset], version: int | None
+    ) -> PresetView:
         now = self._clock.now()
-        changed: dict[str, Any] = {}
-        if name is not None:
-            changed["name"] = name
-        if document is not None:
-            meaning = fingerprint_of(document, self._catalog)
-            changed |= {"document": document, "catalog": self._catalog.title, "fingerprint": meaning}
 
         async def store(stores: Stores) -> _WithAlike:
             before = await _writable(stores, by.user, preset_id, version)
-            after = replace(before, updated=now, version=before.version + 1, **changed)
+            after = replace(changed(before), updated=now, version=before.version + 1)
             await stores.presets.change(after, by.user.username)
             await stores.audit.add(
                 by.entry(action, f"preset {preset_id}", now, before=_told(before), after=_told(after))
