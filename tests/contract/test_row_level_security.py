@@ -235,6 +235,7 @@ FOREIGN_READS: dict[str, Callable[[Stores, User, Preset], Awaitable[Any]]] = {
     "presets.by_id locked": lambda stores, _, preset: stores.presets.by_id(preset.id, lock=True),
     "presets.page": lambda stores, _, __: stores.presets.page(owner=None, search="preset", offset=0, limit=9),
     "presets.all": lambda stores, user, _: stores.presets.all(owner=user.id, username=user.username),
+    "presets.names": lambda stores, _, __: stores.presets.names(owner=None),
     "presets.versions": lambda stores, _, preset: stores.presets.versions(preset.id),
     "presets.version": lambda stores, _, preset: stores.presets.version(preset.id, 1),
     "presets.alike": lambda stores, _, preset: stores.presets.alike(preset, owner=None),

@@ -141,6 +141,16 @@ def shown_to(by: Actor, document: dict[str, Any]) -> dict[str, Any]:
     return {name: part for name, part in document.items() if name != "segments" or not by.user.dsp}
 
 
+def written_by(by: Actor, sent: dict[str, Any], present: dict[str, Any]) -> dict[str, Any]:
+    kept = {"segments": present["segments"]} if by.user.dsp and "segments" in present else {}
+    return shown_to(by, sent) | kept
+
+
+def is_known(document: dict[str, Any]) -> bool:
+    """Tell whether the catalogue knows what a document names; those that it knows all mean the same."""
+    return "unknown" not in document.get("filter", {})
+
+
 def newest_first(saved: Saved) -> list[tuple[int, str, dict[str, Any]]]:
     return [(number, *one) for number, one in reversed([*enumerate(saved.history, 1)])]
 
@@ -373,9 +383,12 @@ class TwoCompanies(RuleBasedStateMachine):
         assert preset.owner_id == (saved.owner.user.id if saved.owner.there else None)
         assert preset.username == saved.owner.user.username
         for one in view.alike:
-            assert one.id != preset.id
-            assert (one.company_id, one.fingerprint) == (preset.company_id, preset.fingerprint)
-            assert by.user.role != "User" or one.owner_id == by.user.id
+            (other,) = [other for other in self.saved if other.preset.id == one.id]
+            assert other is not saved
+            assert (one.name, other.preset.company_id) == (other.name, preset.company_id)
+            assert is_known(other.history[-1][1])
+            assert is_known(document)
+            assert other.is_read_by(by)
         return True
 
     def refusals(self, by: Actor, saved: Saved, version: int | None) -> set[type[SegmentationError]]:
@@ -435,7 +448,8 @@ class TwoCompanies(RuleBasedStateMachine):
             (sent in NO_DOCUMENTS, RequestError),
             (sent == NO_JSON, DocumentError),
         )
-        after = (name or saved.name, sent if isinstance(sent, dict) else saved.history[-1][1])
+        present = saved.history[-1][1]
+        after = (name or saved.name, written_by(by, sent, present) if isinstance(sent, dict) else present)
 
         async def change(side: Side) -> PresetView:
             return await side.presets.change(by.on(side), side.of(saved.ids), name=name, sent=sent, version=told)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from segmentation_core.audit import AuditQuery, Entry, Head, Record, broken, head_of, sealed
 from segmentation_core.errors import Forbidden
+from segmentation_core.usecases import Acting
 from tests.unit.house import AUDIT_KEY, House, People
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -95,3 +96,17 @@ async def test_admins_read_their_companys_records_the_newest_first() -> None:
     for nobody in (people.user, people.manager):
         with pytest.raises(Forbidden):
             await house.audit(nobody, AuditQuery(), offset=0, limit=9)
+
+
+@pytest.mark.anyio
+async def test_a_dsp_account_reads_no_segment_lists_of_presets() -> None:
+    house = House()
+    people = await People.of(house)
+    document = {"audienceFilters": {"car": ["yes"]}, "segments": {"included": ["car_yes"]}}
+    preset = (await house.presets.create(people.user, "one", document)).preset
+    await house.presets.change(people.user, preset.id, name="two")
+    blind = Acting(replace(people.admin.user, dsp=True))
+    for reader, shown in ((blind, {"audienceFilters": document["audienceFilters"]}), (people.admin, document)):
+        found, _ = await house.audit(reader, AuditQuery(actor="user"), offset=0, limit=9)
+        told = [part["document"] for one in found for part in (one.entry.before, one.entry.after) if part]
+        assert told == [shown] * 3

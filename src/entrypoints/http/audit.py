@@ -16,9 +16,7 @@ from entrypoints.http.pages import PageNumber, PageOf10, Pagination, asked_page
 from entrypoints.http.requests import ApiRequest, asked_text, asked_time
 from segmentation_core.audit import AuditQuery, Record
 from segmentation_core.permissions import READ_AUDIT
-from segmentation_core.presets import shown_to
 from segmentation_core.usecases import ReadAudit
-from segmentation_core.users import User
 
 Since = Annotated[str, QueryParameter(description="Not before this time (RFC 3339).", format="date-time")]
 Until = Annotated[str, QueryParameter(description="Before this time (RFC 3339).", format="date-time")]
@@ -42,7 +40,7 @@ class AuditRecord(msgspec.Struct, frozen=True):
     company: int | None
 
     @classmethod
-    def of(cls, record: Record, reader: User) -> AuditRecord:
+    def of(cls, record: Record) -> AuditRecord:
         """Return what is told of a record."""
         entry = record.entry
         return cls(
@@ -50,8 +48,8 @@ class AuditRecord(msgspec.Struct, frozen=True):
             action=entry.action,
             actor=entry.actor,
             subject=entry.subject,
-            before=_shown(reader, entry.before),
-            after=_shown(reader, entry.after),
+            before=entry.before,
+            after=entry.after,
             at=entry.at,
             request_id=entry.request_id,
             seal=record.seal,
@@ -95,12 +93,5 @@ async def read_trail(  # noqa: PLR0913, PLR0917  what the query has
         until=asked_time("until", until),
     )
     records, total = await read_audit(request.acting, query, offset=asked.offset, limit=asked.limit)
-    told = tuple(AuditRecord.of(one, request.user) for one in records)
+    told = tuple(map(AuditRecord.of, records))
     return listed(AuditPage(told, asked.of(total)), if_none_match)
-
-
-def _shown(reader: User, told: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return what a record keeps of something, without segment lists where the reader may not see them."""
-    if told is None or not isinstance(told.get("document"), dict):
-        return told
-    return told | {"document": shown_to(reader, told["document"])}
