@@ -39,6 +39,9 @@ FURTHER: Final[dict[str, frozenset[int]]] = {
     "signIn": frozenset({401, 403, 429, 503}),
     "signOut": frozenset({503}),
     "getReadiness": frozenset({503}),
+    "changePassword": frozenset({429}),
+    "forgotPassword": frozenset({403}),
+    "resetPassword": frozenset({403, 503}),
     "createUser": frozenset({409}),
     "changeUser": frozenset({409}),
     "deleteUser": frozenset({409}),
@@ -83,6 +86,9 @@ _FILTER: Final = {"audienceFilters": {"age": ["30-40", "40-50"], "household_size
 
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "signIn": {"username": "analyst", "password": "correct horse battery"},
+    "changePassword": {"current_password": "correct horse battery", "new_password": "four other plain words"},
+    "forgotPassword": {"username": "ana@example.com"},
+    "resetPassword": {"token": "as-it-stands-in-the-mail", "new_password": "four other plain words"},
     "buildAudience": {**_FILTER, "segments": {}, "metadata": {}},
     "createUser": {
         "firstName": "Ana",
@@ -148,7 +154,7 @@ def _complete(operation: Operation, *, public: bool) -> None:
             headers["X-Request-ID"] = _REQUEST_ID
             if name in TAGGED or _takes(operation, "If-None-Match"):
                 headers["ETag"] = _ETAG
-            if name in {"signIn", "signOut"}:
+            if name in {"signIn", "signOut", "changePassword"}:
                 headers["Set-Cookie"] = _SET_COOKIE
     responses |= {str(status): _refusal(status) for status in sorted(statuses(operation, public=public))}
     operation.responses = responses
