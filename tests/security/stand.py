@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 from anyio.from_thread import start_blocking_portal
 
-from adapters.clock import SystemClock
+from adapters.clock import SystemClock, SystemSecrets
 from adapters.passwords import BcryptPasswords
 from adapters.postgres import PostgresWork
 from entrypoints import demo
 from segmentation_core import Catalog
+from segmentation_core.resets import Reset, digest_of
 from segmentation_core.usecases import Acting, ManagePresets
 from segmentation_core.users import ALL_COMPANIES, Role, User
 from tests.served import KEYS, PASSWORD, replicas
@@ -90,6 +91,12 @@ class Stand:
         presets = ManagePresets(self.work, CATALOG, SystemClock())
         view = self.portal.call(presets.create, Acting(owner), self.fresh(SECRET), DOCUMENT)
         return view.preset.id
+
+    def reset_of(self, user: User) -> str:
+        """Let somebody have forgotten the password; return the token that the mail would hold."""
+        token = SystemSecrets().token()
+        self.do(lambda stores: stores.resets.begin(Reset(user.id, digest_of(token), SystemClock().now())))
+        return token
 
     def do(self, action: Callable[[Stores], Awaitable[T]]) -> T:
         """Do something on the stores, in no company's name."""

@@ -38,10 +38,10 @@ PROBLEM: Final = "application/problem+json"
 FURTHER: Final[dict[str, frozenset[int]]] = {
     "signIn": frozenset({401, 403, 429, 503}),
     "signOut": frozenset({503}),
+    "getReadiness": frozenset({503}),
     "changePassword": frozenset({429}),
     "forgotPassword": frozenset({403}),
     "resetPassword": frozenset({403, 503}),
-    "getReadiness": frozenset({503}),
     "createUser": frozenset({409}),
     "changeUser": frozenset({409}),
     "deleteUser": frozenset({409}),
