@@ -120,10 +120,6 @@ class Users(Protocol):
         """Return some of the accounts that a query asks for, in the order of `all`, and how many there are."""
         ...
 
-    async def lock_super_admins(self) -> list[int]:
-        """Return the ids of active SuperAdmins; until this unit of work ends, no other one's call returns."""
-        ...
-
 
 class Sessions(Protocol):
     """Sessions that have not been ended. What one call has ended, no later call returns."""

@@ -271,6 +271,12 @@ class Actor:
     def manages(self) -> bool:
         return RANK[self.user.role] >= RANK["Admin"]
 
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the account may still do what it could do."""
+        now = self.person.user
+        return self.person.there and now.active and (now.role, now.company_id) == (self.user.role, self.user.company_id)
+
     def on(self, side: Side) -> Acting:
         return Acting(side.of(self.twin), "a request")
 

@@ -228,7 +228,6 @@ FOREIGN_READS: dict[str, Callable[[Stores, User, Preset], Awaitable[Any]]] = {
     "users.account locked": lambda stores, user, _: stores.users.account(user.username, lock=True),
     "users.all": lambda stores, _, __: stores.users.all(),
     "users.page": lambda stores, _, __: stores.users.page(UserQuery(search="person"), offset=0, limit=9),
-    "users.lock_super_admins": lambda stores, _, __: stores.users.lock_super_admins(),
     "sessions.find": lambda stores, _, __: stores.sessions.find("session 1"),
     "resets.find": lambda stores, _, __: stores.resets.find("digest 1"),
     "presets.by_id": lambda stores, _, preset: stores.presets.by_id(preset.id),

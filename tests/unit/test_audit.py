@@ -84,11 +84,14 @@ async def test_admins_read_their_companys_records_the_newest_first() -> None:
     await house.presets.create(people.user, "one", {"audienceFilters": {}})
     found, total = await house.audit(people.admin, AuditQuery(), offset=0, limit=2)
     assert [record.entry.action for record in found] == ["preset created", "user created"]
-    assert total == 4
+    assert total == 5
     assert {record.entry.company_id for record in found} == {people.admin.user.company_id}
     found, total = await house.audit(people.root, AuditQuery(action="user created"), offset=0, limit=9)
     assert total == len(found) == 5
-    assert {record.entry.company_id for record in found} == {None, people.admin.user.company_id}
+    assert {record.entry.company_id for record in found} == {
+        people.admin.user.company_id,
+        people.stranger.user.company_id,
+    }
     assert (await house.audit(people.root, AuditQuery(actor="user"), offset=0, limit=9))[1] == 1
     now = house.clock.time
     assert (await house.audit(people.root, AuditQuery(since=now), offset=0, limit=9))[1] == 6

@@ -49,7 +49,7 @@ async def test_what_was_sent_is_kept_unchanged_and_has_a_meaning(house: House, p
     assert preset.fingerprint == fingerprint_of(YES, CATALOG)
     assert await house.presets.get(people.user, preset.id) == view
     record = (await house.records(preset.company_id))[-1].entry
-    assert (record.action, record.after) == ("preset created", {"name": "mine", "document": NOT_NO, "version": 1, "username": "user"})  # fmt: skip
+    assert (record.action, record.after) == ("preset created", {"name": "mine", "document": NOT_NO, "version": 1, "username": "user", "company_name": "Here"})  # fmt: skip
 
 
 async def test_presets_that_mean_the_same_are_told_and_not_refused(house: House, people: People) -> None:
@@ -225,6 +225,18 @@ async def test_a_version_that_is_not_the_present_one_changes_nothing(house: Hous
         with pytest.raises(Stale, match="version 2 by now, not 1"):
             await act
     assert (await house.presets.get(people.user, preset.id)).preset.name == "two"
+
+
+async def test_a_change_by_a_super_admin_is_in_the_trail_of_the_presets_company(house: House, people: People) -> None:
+    preset = (await house.presets.create(people.user, "one", YES)).preset
+    own = (await house.presets.create(people.root, "own", YES)).preset
+    await house.presets.change(people.root, preset.id, name="two")
+    await house.presets.revert(people.root, preset.id, 1)
+    await house.presets.delete(people.root, preset.id)
+    told = [record.entry for record in await house.records(preset.company_id)][-3:]
+    assert [one.action for one in told] == ["preset changed", "preset reverted", "preset deleted"]
+    assert {(one.actor, one.actor_id) for one in told} == {("root", people.root.user.id)}
+    assert [record.entry.subject for record in await house.records(None)] == [f"preset {own.id}"]
 
 
 async def test_nothing_to_change_is_told(house: House, people: People) -> None:

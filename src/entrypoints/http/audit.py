@@ -25,12 +25,14 @@ Until = Annotated[str, QueryParameter(description="Before this time (RFC 3339)."
 class AuditRecord(msgspec.Struct, frozen=True):
     """What happened: the `number`-th record in the chain of a company (its id), or in that of no company (null).
 
-    `actor` did `action` to `subject`, which was `before` and is `after`.
+    `actor` did `action` to `subject`, which was `before` and is `after`. The company is the one that the subject
+    belongs to: the actor may be a SuperAdmin, who is of none.
     """
 
     number: int
     action: str
     actor: str
+    actor_id: int | None
     subject: str
     before: dict[str, Any] | None
     after: dict[str, Any] | None
@@ -47,6 +49,7 @@ class AuditRecord(msgspec.Struct, frozen=True):
             number=record.number,
             action=entry.action,
             actor=entry.actor,
+            actor_id=entry.actor_id,
             subject=entry.subject,
             before=entry.before,
             after=entry.after,
@@ -81,7 +84,9 @@ async def read_trail(  # noqa: PLR0913, PLR0917  what the query has
     until: Until = "",
     if_none_match: IfNoneMatch = "",
 ) -> Response[AuditPage]:
-    """Return a page of what was done in the caller's company, anywhere for a SuperAdmin, the newest first.
+    """Return a page of what was done to what is the caller's company's, by whomever, the newest first.
+
+    For a SuperAdmin it is what was done anywhere.
 
     `action` and `actor` are whole names; what is empty is not asked for.
     """

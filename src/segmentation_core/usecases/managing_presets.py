@@ -25,7 +25,9 @@ from segmentation_core.users import User, check_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
+    from segmentation_core.audit import Entry
     from segmentation_core.catalog import Catalog
     from segmentation_core.ports import Clock, Stores, Work
     from segmentation_core.usecases.acting import Acting
@@ -76,7 +78,9 @@ class ManagePresets:
 
         async def add(stores: Stores) -> _WithAlike:
             added = await stores.presets.add(preset)
-            await stores.audit.add(by.entry("preset created", f"preset {added.id}", now, after=_told(added)))
+            await stores.audit.add(
+                by.entry("preset created", f"preset {added.id}", now, company_id=added.company_id, after=_told(added))
+            )
             return added, await stores.presets.alike(added, owner=reads_of(user))
 
         return self._view(user, *await self._work.run(user.scope, add))
@@ -173,7 +177,11 @@ class ManagePresets:
         async def remove(stores: Stores) -> None:
             preset = await _writable(stores, by.user, preset_id, version)
             await stores.presets.delete(preset_id)
-            await stores.audit.add(by.entry("preset deleted", f"preset {preset_id}", now, before=_told(preset)))
+            await stores.audit.add(
+                by.entry(
+                    "preset deleted", f"preset {preset_id}", now, company_id=preset.company_id, before=_told(preset)
+                )
+            )
 
         await self._work.run(by.user.scope, remove)
 
@@ -194,7 +202,14 @@ class ManagePresets:
             after = replace(changed(before), updated=now, version=before.version + 1)
             await stores.presets.change(after, by.user.username)
             await stores.audit.add(
-                by.entry(action, f"preset {preset_id}", now, before=_told(before), after=_told(after))
+                by.entry(
+                    action,
+                    f"preset {preset_id}",
+                    now,
+                    company_id=before.company_id,
+                    before=_told(before),
+                    after=_told(after),
+                )
             )
             return after, await stores.presets.alike(after, owner=reads_of(by.user))
 
@@ -224,6 +239,31 @@ async def _writable(stores: Stores, user: User, preset_id: int, version: int | N
     return preset
 
 
+def _entry(  # noqa: PLR0913  what an entry says
+    by: Acting,
+    action: str,
+    preset: Preset,
+    at: datetime,
+    *,
+    before: Preset | None = None,
+    after: Preset | None = None,
+) -> Entry:
+    return by.entry(
+        action,
+        f"preset {preset.id}",
+        at,
+        company_id=preset.company_id,
+        before=_told(before) if before else None,
+        after=_told(after) if after else None,
+    )
+
+
 def _told(preset: Preset) -> dict[str, Any]:
     """Return what the audit trail keeps of a preset."""
-    return {"name": preset.name, "document": preset.document, "version": preset.version, "username": preset.username}
+    return {
+        "name": preset.name,
+        "document": preset.document,
+        "version": preset.version,
+        "username": preset.username,
+        "company_name": preset.company_name,
+    }

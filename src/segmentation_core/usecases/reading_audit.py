@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ReadAudit:
-    """What was done in the caller's company, or anywhere."""
+    """What was done to what is the caller's company's, by whomever; for a SuperAdmin, what was done at all."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
