@@ -92,7 +92,7 @@ def test_a_profile_compares_parts() -> None:
     assert (profile.size, profile.population) == (50, 70)
     assert profile.profile["age"] == {
         "young": ValueShare(
-            size=10, population=30, share=0.2, population_share=30 / 70, index=10 / 50 / (30 / 70) * 100
+            size=10, population=30, share=0.2, population_share=30 / 70, index=100 * 10 * 70 / (50 * 30)
         ),
         "old": ValueShare(size=40, population=40, share=0.8, population_share=40 / 70, index=140.0),
     }
