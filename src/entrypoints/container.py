@@ -6,6 +6,7 @@ from dependency_injector import containers, providers
 
 from adapters.builds import BatchedBuilds
 from adapters.clock import SystemClock, SystemSecrets
+from adapters.devices import SignedDevices
 from adapters.passwords import BcryptPasswords
 from adapters.tokens import JwtTokens
 from entrypoints.settings import Settings
@@ -35,9 +36,10 @@ class Container(containers.DeclarativeContainer):
     secrets = providers.Singleton(SystemSecrets)
     passwords = providers.Singleton(BcryptPasswords, settings.provided.password_cost)
     tokens = providers.Singleton(JwtTokens, settings.provided.token_keys, settings.provided.csrf_key)
+    devices = providers.Singleton(SignedDevices, settings.provided.csrf_key)
     builds = providers.Singleton(BatchedBuilds, work)
 
-    sign_in = providers.Singleton(SignIn, work, passwords, tokens, clock, secrets)
+    sign_in = providers.Singleton(SignIn, work, passwords, tokens, devices, clock, secrets)
     sign_out = providers.Singleton(SignOut, work, tokens, clock)
     authenticate = providers.Singleton(Authenticate, work, tokens, clock)
     build_audience = providers.Singleton(BuildAudience, catalog, population, clock, builds)

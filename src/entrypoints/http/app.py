@@ -7,15 +7,16 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from litestar import Litestar, Router
-from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from adapters.builds import cancelled
-from entrypoints.http import audience, audit, auth, operations, presets, sign_in, users
+from entrypoints.http import audience, audit, auth, documented, operations, presets, sign_in, users
+from entrypoints.http.access import methods_of, public, require_declared_access
 from entrypoints.http.errors import respond
-from entrypoints.http.headers import add_headers
+from entrypoints.http.gate import Gate
+from entrypoints.http.headers import ResponseHeaders
 from entrypoints.http.requests import ApiRequest, only_known_parameters
 from segmentation_core import __version__
 
@@ -35,6 +36,7 @@ def create_app(container: Container) -> Litestar:
         route_handlers=[
             operations.root,
             operations.health,
+            operations.ready,
             sign_in.login,
             sign_in.logout,
             sign_in.protected,
@@ -61,6 +63,7 @@ def create_app(container: Container) -> Litestar:
             name: _provided(getattr(container, name))
             for name in (
                 "settings",
+                "work",
                 "catalog",
                 "sign_in",
                 "sign_out",
@@ -74,27 +77,27 @@ def create_app(container: Container) -> Litestar:
         request_class=ApiRequest,
         request_max_body_size=MAX_BODY,
         exception_handlers={Exception: respond},
-        before_send=[add_headers],
-        cors_config=CORSConfig(
-            allow_origins=list(settings.cors_origins),
-            allow_credentials=True,
-            allow_headers=["Content-Type", auth.CSRF_HEADER, "If-Match", "If-None-Match"],
-            expose_headers=["ETag", "X-Request-ID"],
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
-        )
-        if settings.cors_origins
-        else None,
+        before_send=[ResponseHeaders(settings)],
         openapi_config=OpenAPIConfig(
             title="Audience segmentation",
             version=__version__,
             path="/schema",
-            openapi_router=Router("/schema", route_handlers=[], opt=auth.PUBLIC),
+            openapi_router=Router(
+                "/schema",
+                route_handlers=[],
+                opt=public("It tells the form of the API, and nothing that is in it."),
+                include_in_schema=False,
+            ),
             render_plugins=[JsonRenderPlugin()],
         ),
         lifespan=[lambda _: _running(container)],
         logging_config=None,
+        debug=False,
+        pdb_on_exception=False,
     )
-    auth.require_declared_access(app)
+    require_declared_access(app)
+    documented.complete(app)
+    app.asgi_handler = Gate(app.asgi_handler, settings, methods_of(app))
     return app
 
 

@@ -10,11 +10,12 @@ from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, SkipValidation
 
-from entrypoints.http.auth import SIGNED_IN
+from entrypoints.http.access import access
 from entrypoints.http.requests import ApiRequest
 from segmentation_core.catalog import Catalog
 from segmentation_core.errors import Problem, RequestError
 from segmentation_core.filters import Filter, parse_choices, parse_filter
+from segmentation_core.permissions import BUILD_AUDIENCES
 from segmentation_core.planning import Certificate, Clause, Nearest, Plan, Reason
 from segmentation_core.usecases import Audience, BuildAudience
 
@@ -85,7 +86,7 @@ class AudienceAnswer(msgspec.Struct, frozen=True):
 
 @post(
     "/api/build-audience",
-    opt=SIGNED_IN,
+    opt=access(BUILD_AUDIENCES, "nobody's"),
     status_code=200,
     operation_id="buildAudience",
     summary="Count an audience and get its lists",
@@ -101,7 +102,12 @@ async def build(
     return answer(audience, catalog)
 
 
-@get("/api/catalog", opt=SIGNED_IN, operation_id="getCatalog", summary="The catalogue of categories")
+@get(
+    "/api/catalog",
+    opt=access(BUILD_AUDIENCES, "nobody's"),
+    operation_id="getCatalog",
+    summary="The catalogue of categories",
+)
 async def get_catalog(request: ApiRequest, catalog: NamedDependency[SkipValidation[Catalog]]) -> dict[str, Any]:
     """Return the catalogue file; without its segments for a dsp account."""
     if request.user.may_see_lists:

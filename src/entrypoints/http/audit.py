@@ -10,11 +10,12 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter, SkipValidation
 
-from entrypoints.http.auth import SIGNED_IN
+from entrypoints.http.access import access
 from entrypoints.http.entity_tags import IfNoneMatch, listed
 from entrypoints.http.pages import PageNumber, PageOf10, Pagination, asked_page
 from entrypoints.http.requests import ApiRequest, asked_text, asked_time
 from segmentation_core.audit import AuditQuery, Record
+from segmentation_core.permissions import READ_AUDIT
 from segmentation_core.presets import shown_to
 from segmentation_core.usecases import ReadAudit
 from segmentation_core.users import User
@@ -67,7 +68,7 @@ class AuditPage(msgspec.Struct, frozen=True):
 
 @get(
     "/api/audit",
-    opt={**SIGNED_IN, "query": ("page", "limit", "action", "actor", "since", "until")},
+    opt={**access(READ_AUDIT, "company"), "query": ("page", "limit", "action", "actor", "since", "until")},
     operation_id="readAudit",
     summary="Who did what",
 )

@@ -1,18 +1,18 @@
-"""Who may call what: each route declares its access, and a session proves itself by two cookies and a header."""
+"""Who calls: a session proves itself by two cookies and a header, and its account needs what the route declares."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
 from litestar.datastructures import Cookie
-from litestar.exceptions import ImproperlyConfiguredException
-from litestar.handlers import HTTPRouteHandler
+from litestar.enums import HttpMethod
 
-from segmentation_core.errors import NotSignedIn
-from segmentation_core.sessions import LIFETIME, SignedIn
+from entrypoints.http.access import declared, is_public
+from segmentation_core.errors import Forbidden, NotSignedIn
+from segmentation_core.permissions import require
+from segmentation_core.sessions import DEVICE_LIFETIME, LIFETIME, SignedIn
 
 if TYPE_CHECKING:
-    from litestar import Litestar
     from litestar.connection import ASGIConnection
     from litestar.datastructures import Headers
     from litestar.handlers.base import BaseRouteHandler
@@ -22,38 +22,32 @@ if TYPE_CHECKING:
 
 TOKEN: Final = "token"  # noqa: S105  the name of the cookie
 CSRF_TOKEN: Final = "csrf_token"  # noqa: S105
+DEVICE: Final = "device"
+SIGN_IN_PATH: Final = "/api/auth/login"
 CSRF_HEADER: Final = "X-CSRF-TOKEN"
-
-PUBLIC: Final = {"access": "public"}
-"""Anybody may call it."""
-
-SIGNED_IN: Final = {"access": "signed in"}
-"""Only with a session that has not ended."""
 
 
 def guard(authenticate: Authenticate) -> Guard:
-    """Return the guard of the whole application, which lets nobody in where a route declares nothing."""
+    """Return the guard of the whole application: session, CSRF and permission, before a body is read.
+
+    It lets nobody in where a route declares nothing.
+    """
 
     async def check(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-        if handler.opt.get("access") == PUBLIC["access"]:
+        allowed = declared(handler)
+        if connection.scope.get("method") == HttpMethod.OPTIONS or is_public(handler):
             return
-        connection.scope["user"] = await authenticate(
+        user = connection.scope["user"] = await authenticate(
             one_cookie(connection.headers, TOKEN),
             one_cookie(connection.headers, CSRF_TOKEN),
             _one_header(connection.headers, CSRF_HEADER),
         )
+        if allowed is None or allowed.permission is None:
+            msg = "This address does not say who may call it."
+            raise Forbidden(msg)
+        require(allowed.permission, user)
 
     return check
-
-
-def require_declared_access(app: Litestar) -> None:
-    """Raise where a route does not say who may call it."""
-    for route in app.routes:
-        for handler in getattr(route, "route_handlers", ()):
-            made_by_us = isinstance(handler, HTTPRouteHandler) and handler.http_methods != {"OPTIONS"}
-            if made_by_us and handler.opt.get("access") not in (PUBLIC["access"], SIGNED_IN["access"]):
-                msg = f"{route.path} ({', '.join(sorted(handler.http_methods))}) does not declare its access"
-                raise ImproperlyConfiguredException(msg)
 
 
 def one_cookie(headers: Headers, name: str) -> str | None:
@@ -75,8 +69,12 @@ def _one_header(headers: Headers, name: str) -> str | None:
 
 
 def session_cookies(signed: SignedIn, *, secure: bool) -> list[Cookie]:
-    """Return the cookies of a new session: the token, which scripts cannot read, and the CSRF token, which they can."""
-    return [_cookie(TOKEN, signed.token, secure=secure), _cookie(CSRF_TOKEN, signed.csrf_token, secure=secure)]
+    """Return the cookies of a new session: the token, which scripts cannot read, and the CSRF token, which they can.
+
+    With them goes what the device is known by, which no script reads, and which is sent at sign-in alone.
+    """
+    cookies = [_cookie(TOKEN, signed.token, secure=secure), _cookie(CSRF_TOKEN, signed.csrf_token, secure=secure)]
+    return cookies if signed.device is None else [*cookies, _device_cookie(signed.device, secure=secure)]
 
 
 def cleared_cookies(*, secure: bool) -> list[Cookie]:
@@ -91,6 +89,18 @@ def _cookie(name: str, value: str, *, secure: bool, seconds: int = int(LIFETIME.
         path="/",
         max_age=seconds,
         httponly=name == TOKEN,
+        secure=secure,
+        samesite="lax",
+    )
+
+
+def _device_cookie(value: str, *, secure: bool) -> Cookie:
+    return Cookie(
+        key=DEVICE,
+        value=value,
+        path=SIGN_IN_PATH,
+        max_age=int(DEVICE_LIFETIME.total_seconds()),
+        httponly=True,
         secure=secure,
         samesite="lax",
     )

@@ -11,13 +11,14 @@ from litestar import Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 
-from entrypoints.http.auth import SIGNED_IN
+from entrypoints.http.access import access
 from entrypoints.http.entity_tags import IfMatch, IfNoneMatch, listed, required_version, version_tag
 from entrypoints.http.pages import PageNumber, PageOf10, Pagination, asked_page
 from entrypoints.http.requests import LARGEST_ID, ApiRequest, PathId, SearchText, asked_text, path_id
 from entrypoints.http.sign_in import Message
 from segmentation_core.documents import parse_json
 from segmentation_core.errors import DocumentError, Problem, RequestError
+from segmentation_core.permissions import READ_PRESETS, WRITE_PRESETS
 from segmentation_core.presets import Preset, PresetVersion
 from segmentation_core.usecases import ManagePresets, PresetView
 
@@ -174,7 +175,7 @@ class RevertRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_ID)]
 
 
-@post("/api/presets", opt=SIGNED_IN, operation_id="createPreset", summary="Save a filter")
+@post("/api/presets", opt=access(WRITE_PRESETS, "presets"), operation_id="createPreset", summary="Save a filter")
 async def create_preset(
     request: ApiRequest,
     data: JSONBody[PresetRequest],
@@ -187,7 +188,7 @@ async def create_preset(
 
 @get(
     "/api/presets",
-    opt={**SIGNED_IN, "query": ("page", "limit", "search")},
+    opt={**access(READ_PRESETS, "presets"), "query": ("page", "limit", "search")},
     operation_id="findPresets",
     summary="Presets in pages",
 )
@@ -207,7 +208,9 @@ async def find_presets(  # noqa: PLR0913, PLR0917  what the query has
     return listed(PresetsPage(tuple(map(PresetDetails.of, views)), asked.of(total)), if_none_match)
 
 
-@get("/api/presets/list", opt=SIGNED_IN, operation_id="listPresets", summary="All presets by name")
+@get(
+    "/api/presets/list", opt=access(READ_PRESETS, "presets"), operation_id="listPresets", summary="All presets by name"
+)
 async def list_presets(
     request: ApiRequest,
     manage_presets: NamedDependency[SkipValidation[ManagePresets]],
@@ -220,7 +223,7 @@ async def list_presets(
 
 @get(
     "/api/presets/user/{username:path}",
-    opt=SIGNED_IN,
+    opt=access(READ_PRESETS, "presets"),
     operation_id="listPresetsOfUser",
     summary="A user's presets",
 )
@@ -235,7 +238,7 @@ async def list_presets_of_user(
     return listed(PresetsAnswer(tuple(map(PresetDetails.of, views)), len(views)), if_none_match)
 
 
-@get("/api/presets/{preset_id:str}", opt=SIGNED_IN, operation_id="getPreset", summary="A preset")
+@get("/api/presets/{preset_id:str}", opt=access(READ_PRESETS, "presets"), operation_id="getPreset", summary="A preset")
 async def get_preset(
     request: ApiRequest, preset_id: PathId, manage_presets: NamedDependency[SkipValidation[ManagePresets]]
 ) -> Response[PresetAnswer]:
@@ -244,7 +247,12 @@ async def get_preset(
     return Response(PresetAnswer(PresetDetails.alone(view)), headers=version_tag(view.preset))
 
 
-@put("/api/presets/{preset_id:str}", opt=SIGNED_IN, operation_id="changePreset", summary="Change a preset")
+@put(
+    "/api/presets/{preset_id:str}",
+    opt=access(WRITE_PRESETS, "presets"),
+    operation_id="changePreset",
+    summary="Change a preset",
+)
 async def change_preset(
     request: ApiRequest,
     preset_id: PathId,
@@ -266,7 +274,7 @@ async def change_preset(
 
 @delete(
     "/api/presets/{preset_id:str}",
-    opt=SIGNED_IN,
+    opt=access(WRITE_PRESETS, "presets"),
     status_code=200,
     operation_id="deletePreset",
     summary="Delete a preset",
@@ -285,7 +293,7 @@ async def delete_preset(
 
 @get(
     "/api/presets/{preset_id:str}/versions",
-    opt=SIGNED_IN,
+    opt=access(READ_PRESETS, "presets"),
     operation_id="listPresetVersions",
     summary="The history of a preset",
 )
@@ -302,7 +310,7 @@ async def list_versions(
 
 @post(
     "/api/presets/{preset_id:str}/revert",
-    opt=SIGNED_IN,
+    opt=access(WRITE_PRESETS, "presets"),
     status_code=200,
     operation_id="revertPreset",
     summary="Make a preset what it was",

@@ -10,11 +10,14 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, SkipValidation
 
-from entrypoints.http.auth import PUBLIC, SIGNED_IN, TOKEN, cleared_cookies, one_cookie, session_cookies
+from entrypoints.http.access import access, public
+from entrypoints.http.auth import SIGN_IN_PATH, TOKEN, cleared_cookies, one_cookie, session_cookies
+from entrypoints.http.clients import client_of, require_own_page
 from entrypoints.http.headers import request_id
 from entrypoints.http.requests import ApiRequest
 from entrypoints.settings import Settings
 from segmentation_core.errors import NotSignedIn
+from segmentation_core.permissions import OWN_ACCOUNT
 from segmentation_core.usecases import SignIn, SignOut
 from segmentation_core.users import Role, User
 
@@ -79,20 +82,37 @@ class MeAnswer(msgspec.Struct, frozen=True):
     user: UserSummary
 
 
-@post("/api/auth/login", opt=PUBLIC, status_code=200, operation_id="signIn", summary="Sign in")
+@post(
+    SIGN_IN_PATH,
+    opt=public("One has no session before."),
+    status_code=200,
+    operation_id="signIn",
+    summary="Sign in",
+)
 async def login(
     request: ApiRequest,
     data: JSONBody[Credentials],
     sign_in: NamedDependency[SkipValidation[SignIn]],
     settings: NamedDependency[SkipValidation[Settings]],
 ) -> Response[SignInAnswer]:
-    """Begin a session of 8 hours, carried by the cookies `token` and `csrf_token`."""
-    user, signed = await sign_in(data.username, data.password, request_id(request.scope))
+    """Begin a session of 8 hours, carried by the cookies `token` and `csrf_token`.
+
+    Only failed sign-ins are limited: 10 for one name, known or not, and 100 from one address within 15 minutes. A
+    device from which the user has signed in before has a count of its own; the cookie `device` shows that it is one.
+    """
+    require_own_page(request, settings.cors_origins)
+    user, signed = await sign_in(data.username, data.password, client_of(request))
     answer = SignInAnswer("You are signed in.", UserSummary.of(user))
     return Response(answer, cookies=session_cookies(signed, secure=settings.secure_cookies))
 
 
-@post("/api/auth/logout", opt=PUBLIC, status_code=200, operation_id="signOut", summary="Sign out")
+@post(
+    "/api/auth/logout",
+    opt=public("Whoever has no session is signed out already."),
+    status_code=200,
+    operation_id="signOut",
+    summary="Sign out",
+)
 async def logout(
     request: ApiRequest,
     sign_out: NamedDependency[SkipValidation[SignOut]],
@@ -104,14 +124,19 @@ async def logout(
     return Response(Message("You are signed out."), cookies=cleared_cookies(secure=settings.secure_cookies))
 
 
-@get("/api/auth/protected", opt=SIGNED_IN, operation_id="whoAmIFlat", summary="Who is signed in, in one flat object")
+@get(
+    "/api/auth/protected",
+    opt=access(OWN_ACCOUNT, "own"),
+    operation_id="whoAmIFlat",
+    summary="Who is signed in, in one flat object",
+)
 async def protected(request: ApiRequest) -> ProtectedAnswer:
     """Tell the account that the session belongs to."""
     user = request.user
     return ProtectedAnswer("You are signed in.", user.id, user.username, user.company_name, user.role, user.dsp)
 
 
-@get("/api/auth/me", opt=SIGNED_IN, operation_id="whoAmI", summary="Who is signed in")
+@get("/api/auth/me", opt=access(OWN_ACCOUNT, "own"), operation_id="whoAmI", summary="Who is signed in")
 async def me(request: ApiRequest) -> MeAnswer:
     """Tell the account that the session belongs to."""
     return MeAnswer(UserSummary.of(request.user))

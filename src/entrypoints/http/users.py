@@ -10,11 +10,12 @@ from litestar import Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody, SkipValidation
 
-from entrypoints.http.auth import SIGNED_IN
+from entrypoints.http.access import access
 from entrypoints.http.entity_tags import IfNoneMatch, listed
 from entrypoints.http.pages import PageNumber, PageOf20, Pagination, asked_page
 from entrypoints.http.requests import ApiRequest, PathId, SearchText, asked_choice, asked_text, path_id
 from entrypoints.http.sign_in import Message
+from segmentation_core.permissions import MANAGE_USERS
 from segmentation_core.usecases import ManageUsers, NewUser
 from segmentation_core.users import Role, Status, User, UserChange, UserQuery
 
@@ -107,7 +108,12 @@ class UserChangeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
         return "UserChangeRequest(...)"
 
 
-@get("/api/get_users", opt=SIGNED_IN, operation_id="listUsers", summary="All accounts of the company")
+@get(
+    "/api/get_users",
+    opt=access(MANAGE_USERS, "company"),
+    operation_id="listUsers",
+    summary="All accounts of the company",
+)
 async def all_users(
     request: ApiRequest,
     manage_users: NamedDependency[SkipValidation[ManageUsers]],
@@ -120,7 +126,7 @@ async def all_users(
 
 @get(
     "/api/users",
-    opt={**SIGNED_IN, "query": ("page", "per_page", "search", "role", "status")},
+    opt={**access(MANAGE_USERS, "company"), "query": ("page", "per_page", "search", "role", "status")},
     operation_id="findUsers",
     summary="Accounts in pages",
 )
@@ -149,7 +155,7 @@ async def find_users(  # noqa: PLR0913, PLR0917  what the query has
     return listed(UsersPage(tuple(map(UserDetails.of, users)), asked.of(total)), if_none_match)
 
 
-@post("/api/users", opt=SIGNED_IN, operation_id="createUser", summary="Make an account")
+@post("/api/users", opt=access(MANAGE_USERS, "company"), operation_id="createUser", summary="Make an account")
 async def create_user(
     request: ApiRequest,
     data: JSONBody[UserRequest],
@@ -170,7 +176,12 @@ async def create_user(
     return UserAnswer("The user is created.", UserDetails.of(user))
 
 
-@put("/api/users/{user_id:str}", opt=SIGNED_IN, operation_id="changeUser", summary="Change an account")
+@put(
+    "/api/users/{user_id:str}",
+    opt=access(MANAGE_USERS, "company"),
+    operation_id="changeUser",
+    summary="Change an account",
+)
 async def change_user(
     request: ApiRequest,
     user_id: PathId,
@@ -192,7 +203,7 @@ async def change_user(
 
 @delete(
     "/api/users/{user_id:str}",
-    opt=SIGNED_IN,
+    opt=access(MANAGE_USERS, "company"),
     status_code=200,
     operation_id="deleteUser",
     summary="Delete an account",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from segmentation_core.errors import Conflict, Forbidden, NotFound, Problem, RequestError
+from segmentation_core.permissions import MANAGE_USERS, require
 from segmentation_core.users import (
     Role,
     Status,
@@ -15,7 +16,7 @@ from segmentation_core.users import (
     UserQuery,
     check_name,
     check_password,
-    require_manager_of_users,
+    check_password_of,
     require_may_change,
     require_may_give,
 )
@@ -52,12 +53,12 @@ class ManageUsers:
 
     async def all(self, by: Acting) -> list[User]:
         """Return every account in the caller's scope, by role, then first name. Raises Forbidden below an Admin."""
-        require_manager_of_users(by.user)
+        require(MANAGE_USERS, by.user)
         return await self._work.run(by.user.scope, lambda stores: stores.users.all())
 
     async def page(self, by: Acting, query: UserQuery, *, offset: int, limit: int) -> tuple[list[User], int]:
         """Return some of the accounts asked for, and how many there are. Raises Forbidden below an Admin."""
-        require_manager_of_users(by.user)
+        require(MANAGE_USERS, by.user)
         return await self._work.run(by.user.scope, lambda stores: stores.users.page(query, offset=offset, limit=limit))
 
     async def create(self, by: Acting, new: NewUser) -> User:
@@ -65,7 +66,7 @@ class ManageUsers:
 
         Raises Forbidden for who may not, RequestError with paths, PasswordRefused, and Conflict for a name taken.
         """
-        require_manager_of_users(by.user)
+        require(MANAGE_USERS, by.user)
         require_may_give(by.user, new.role)
         company_name = _company_for(by.user, new)
         for name, path in (
@@ -74,7 +75,8 @@ class ManageUsers:
             (new.last_name, "$.lastName"),
         ):
             check_name(name, path=path)
-        check_password(new.password)
+        check_password(new.password, self._passwords.is_common)
+        check_password_of(new.username, new.password)
         password_hash = await self._passwords.hashed(new.password)
         now = self._clock.now()
 
@@ -105,7 +107,7 @@ class ManageUsers:
         Raises NotFound where there is none in scope, Forbidden, RequestError, PasswordRefused, and Conflict for the
         last SuperAdmin.
         """
-        require_manager_of_users(by.user)
+        require(MANAGE_USERS, by.user)
         if change == UserChange():
             raise RequestError(Problem("$", "there is nothing to change"))
         for name, path in ((change.first_name, "$.firstName"), (change.last_name, "$.lastName")):
@@ -116,7 +118,7 @@ class ManageUsers:
             msg = "One's own password is changed with the present one: POST /api/auth/change-password."
             raise Forbidden(msg)
         if password:
-            check_password(password)
+            check_password(password, self._passwords.is_common)
         password_hash = await self._passwords.hashed(password) if password else None
         now = self._clock.now()
 
@@ -124,6 +126,7 @@ class ManageUsers:
             before = await _found(stores, user_id)
             after = change.applied(before)
             require_may_change(by.user, before, after)
+            check_password_of(before.username, password or "")
             if before.role == "SuperAdmin" and before.active and not after.active:
                 await _require_another_super_admin(stores, before)
             await stores.users.change(after)
@@ -142,7 +145,7 @@ class ManageUsers:
 
         Raises RequestError for oneself, NotFound, Forbidden, and Conflict for the last SuperAdmin.
         """
-        require_manager_of_users(by.user)
+        require(MANAGE_USERS, by.user)
         if user_id == by.user.id:
             raise RequestError(Problem("$.id", "nobody deletes himself"))
         now = self._clock.now()

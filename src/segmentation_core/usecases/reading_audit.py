@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segmentation_core.users import require_manager_of_users
+from segmentation_core.permissions import READ_AUDIT, require
 
 if TYPE_CHECKING:
     from segmentation_core.audit import AuditQuery, Record
@@ -23,5 +23,5 @@ class ReadAudit:
 
         Raises Forbidden below an Admin.
         """
-        require_manager_of_users(by.user)
+        require(READ_AUDIT, by.user)
         return await self._work.run(by.user.scope, lambda stores: stores.audit.page(query, offset=offset, limit=limit))

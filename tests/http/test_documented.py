@@ -1,0 +1,55 @@
+"""What the OpenAPI document promises of every operation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from entrypoints.http.documented import EXAMPLES, FURTHER, TAGGED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.served import Browser
+
+PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
+
+
+@pytest.fixture
+def document(browser: Browser) -> Any:  # noqa: ANN401  a document
+    return browser.http.get("/schema/openapi.json").json()
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path in document["paths"].values():
+        for operation in path.values():
+            yield operation["operationId"], operation
+
+
+def test_every_refusal_is_documented_in_its_one_shape(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        for status, response in operation["responses"].items():
+            assert "X-Request-ID" in response["headers"], (name, status)
+            if status >= "400":
+                assert response["content"] == PROBLEM, (name, status)
+                assert ("Retry-After" in response["headers"]) == (status in {"429", "503"}), (name, status)
+        assert {"200", "201"} & operation["responses"].keys(), name
+        assert "500" not in operation["responses"], name
+        assert ("security" in operation) == ("401" in operation["responses"] and name != "signIn"), name
+
+
+def test_every_body_has_an_example_that_is_of_its_shape(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        if "requestBody" not in operation:
+            continue
+        (media,) = operation["requestBody"]["content"].values()
+        schema = document["components"]["schemas"][media["schema"]["$ref"].rpartition("/")[2]]
+        example = media["examples"]["example"]["value"]
+        assert schema["additionalProperties"] is False, name
+        assert set(schema["required"]) <= set(example) <= set(schema["properties"]), name
+
+
+def test_what_is_said_of_single_operations_is_said_of_ones_that_exist(document: dict[str, Any]) -> None:
+    names = {name for name, _ in operations(document)}
+    assert {*EXAMPLES, *FURTHER, *TAGGED} <= names
