@@ -36,6 +36,7 @@ async def test_what_was_begun_is_found_with_its_user_as_the_account_is_now(work:
         assert await find(work, digest) is None
 
 
+@pytest.mark.requirement(7)
 async def test_a_user_has_the_newest_one_alone(work: Work) -> None:
     ana = await add_user(work, "ana", await add_company(work))
     await begin_reset(work, ana, "one")
@@ -50,6 +51,7 @@ async def test_of_many_that_are_begun_at_once_one_is_left(work: Work) -> None:
     assert sum([await find(work, f"digest {number}") is not None for number in range(16)]) == 1
 
 
+@pytest.mark.requirement(7)
 async def test_ending_and_forgetting(work: Work) -> None:
     company = await add_company(work)
     ana, bo, root = (

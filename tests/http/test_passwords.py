@@ -62,6 +62,7 @@ def token_of_ana(browser: Browser, folder: Path) -> str:
     return found[1]
 
 
+@pytest.mark.requirement(6, 10)
 def test_a_changed_password_ends_all_sessions_and_renews_the_callers_cookies(fresh: Callable[[], Browser]) -> None:
     here, there = fresh(), fresh()
     for browser in (here, there):
@@ -101,6 +102,7 @@ def test_changing_a_password_needs_a_session_and_a_good_new_one(fresh: Callable[
         assert (answer.status_code, answer.json()["errors"][0]["path"]) == (400, "$.new_password")
 
 
+@pytest.mark.requirement(7)
 def test_a_forgotten_password_is_reset_once_with_the_token_of_the_mail(
     served: tuple[str, Path], fresh: Callable[[], Browser]
 ) -> None:
@@ -117,6 +119,7 @@ def test_a_forgotten_password_is_reset_once_with_the_token_of_the_mail(
     assert (again.status_code, again.json()["errors"][0]["path"]) == (400, "$.token")
 
 
+@pytest.mark.requirement(4, 7)
 def test_forgetting_is_answered_alike_for_every_name(fresh: Callable[[], Browser], served: tuple[str, Path]) -> None:
     answers = [forgot(fresh(), name) for name in (ANA, "carl", "nobody@example.com", "x" * 100_000, "\0", " ")]
     assert {answer.status_code for answer in answers} == {200}
@@ -128,6 +131,7 @@ def test_forgetting_is_answered_alike_for_every_name(fresh: Callable[[], Browser
 
 
 @pytest.mark.parametrize("path", ["/api/auth/forgot-password", "/api/auth/reset-password"])
+@pytest.mark.requirement(19)
 def test_a_page_of_another_site_is_refused(fresh: Callable[[], Browser], path: str) -> None:
     body = {"username": "nobody@example.com"} if "forgot" in path else {"token": "x", "new_password": NEW}
     browser = fresh()

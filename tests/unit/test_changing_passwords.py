@@ -39,6 +39,7 @@ async def refuse(house: House, by: Acting, times: int = 1) -> None:
         assert [problem.path for problem in refused.value.problems] == ["$.current_password"]
 
 
+@pytest.mark.requirement(6, 10)
 async def test_all_sessions_end_and_the_caller_has_a_new_one(house: House, ana: Acting) -> None:
     _, here = await house.sign_in("ana", PASSWORD)
     _, there = await house.sign_in("ana", PASSWORD)
@@ -63,6 +64,7 @@ async def test_a_token_that_was_mailed_before_is_good_no_more(house: House, ana:
 
 
 @pytest.mark.parametrize("new", ["short", "a" * 65, "Password123", "PASSWORD123", "\udcff" * 8])
+@pytest.mark.requirement(1)
 async def test_the_new_password_keeps_the_rules(house: House, ana: Acting, new: str) -> None:
     with pytest.raises(PasswordRefused) as refused:
         await house.change_password(ana, PASSWORD, new)
@@ -75,6 +77,7 @@ async def test_nobody_takes_the_own_name_for_a_password(house: House) -> None:
         await house.change_password(long, PASSWORD, "ANA.maria@example.com")
 
 
+@pytest.mark.requirement(6)
 async def test_the_present_one_may_be_wrong_ten_times(house: House, ana: Acting) -> None:
     await refuse(house, ana, MOST_PER_PASSWORD_CHANGE)
     with pytest.raises(Throttled) as told:

@@ -71,6 +71,7 @@ async def ana_of(post: Post) -> Acting:
     return Acting(account.user, "a request")
 
 
+@pytest.mark.requirement(7)
 async def test_a_token_sets_a_password_once_and_ends_every_session(post: Post) -> None:
     user, signed = await post.house.sign_in(ANA, PASSWORD)
     token = await post.token()
@@ -85,6 +86,7 @@ async def test_a_token_sets_a_password_once_and_ends_every_session(post: Post) -
     assert told == [("password reset asked for", "a request"), ("password reset", "a request")]
 
 
+@pytest.mark.requirement(7)
 async def test_a_token_is_good_for_half_an_hour(post: Post) -> None:
     token = await post.token()
     post.house.clock.time += RESET_LIFETIME - TICK
@@ -106,12 +108,14 @@ async def test_what_was_never_given_is_no_token(post: Post, token: str) -> None:
     assert await post.is_refused(token)
 
 
+@pytest.mark.requirement(7)
 async def test_the_digest_is_not_the_token(post: Post) -> None:
     token = await post.token()
     assert await post.is_refused(digest_of(token))
     assert token not in repr(post.house.work._tables)
 
 
+@pytest.mark.requirement(7)
 async def test_of_many_at_once_one_sets_the_password(post: Post) -> None:
     token = await post.token()
     tries = [post.house.reset_password(token, f"{NEW} {number}", HERE) for number in range(8)]

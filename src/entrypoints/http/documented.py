@@ -38,6 +38,7 @@ PROBLEM: Final = "application/problem+json"
 FURTHER: Final[dict[str, frozenset[int]]] = {
     "signIn": frozenset({401, 403, 429, 503}),
     "signOut": frozenset({503}),
+    "getReadiness": frozenset({503}),
     "changePassword": frozenset({429}),
     "forgotPassword": frozenset({403}),
     "resetPassword": frozenset({403, 503}),
@@ -59,6 +60,7 @@ _MEANING: Final = {
     401: "Nobody is signed in with what the request carries.",
     403: "The account may not do this, or the CSRF token is not this session's.",
     404: "It is not there, or it is not the caller's to see.",
+    408: "The body did not arrive in time.",
     409: "Something of that name exists already, or what exists forbids the change.",
     412: "It has changed since the client read it (If-Match).",
     413: "The body is larger than the service takes.",
@@ -136,7 +138,7 @@ def statuses(operation: Operation, *, public: bool) -> set[int]:
     headers = {one.name for one in parameters}
     found = {400} | FURTHER.get(str(operation.operation_id), frozenset())
     found |= set() if public else {401, 403, 503}
-    found |= {413, 415} if operation.request_body else set()
+    found |= {408, 413, 415} if operation.request_body else set()
     found |= {404} if any(one.param_in == "path" for one in parameters) else set()
     found |= {412} if "If-Match" in headers else set()
     return found | ({304} if "If-None-Match" in headers else set())
