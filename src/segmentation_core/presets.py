@@ -13,6 +13,7 @@ from segmentation_core.filters import parse_choices, parse_filter
 
 if TYPE_CHECKING:
     from segmentation_core.catalog import Catalog
+    from segmentation_core.filters import Filter
     from segmentation_core.users import User
 
 _MEMBERS = ("audienceFilters", "filter", "segments", "metadata")
@@ -92,16 +93,38 @@ def preset_document(sent: object, *, path: str = "$.preset_filter_json") -> dict
 def meaning_of(document: dict[str, Any], catalog: Catalog) -> Meaning:
     """Return what a preset's document means to a catalogue."""
     try:
-        wanted = (
-            parse_filter(document["filter"], catalog, path="$.filter")
-            if "filter" in document
-            else parse_choices(document["audienceFilters"], catalog, path="$.audienceFilters")
-        )
-        return Meaning(wanted.fingerprint, ())
+        return Meaning(_read(document, catalog).fingerprint, ())
     except FilterError as fault:
         return Meaning(None, fault.problems)
     except TooComplex as fault:
         return Meaning(None, (Problem("$", str(fault)),))
+
+
+def has_known_meaning(preset: Preset, catalog: Catalog) -> bool:
+    """Tell whether a preset was saved with this catalogue, which knew all that it names."""
+    return preset.fingerprint is not None and preset.catalog == catalog.title
+
+
+def told_meaning(preset: Preset, catalog: Catalog) -> Meaning:
+    """Return what can be said of a preset's meaning without working it out, as that of a hundred in a list.
+
+    Whether the catalogue knows all that it names is found by reading it; the fingerprint is only there where it was
+    saved with this catalogue.
+    """
+    if has_known_meaning(preset, catalog):
+        return Meaning(preset.fingerprint, ())
+    try:
+        _read(preset.document, catalog)
+    except FilterError as fault:
+        return Meaning(None, fault.problems)
+    too_complex = (Problem("$", "is too complex to be planned"),) if preset.catalog == catalog.title else ()
+    return Meaning(None, too_complex)
+
+
+def _read(document: dict[str, Any], catalog: Catalog) -> Filter:
+    if "filter" in document:
+        return parse_filter(document["filter"], catalog, path="$.filter")
+    return parse_choices(document["audienceFilters"], catalog, path="$.audienceFilters")
 
 
 def shown_to(user: User, document: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from adapters.clock import SystemSecrets
 from adapters.devices import SignedDevices
 from adapters.memory import MemoryWork
 from adapters.passwords import BcryptPasswords
+from adapters.thinking import InlineThinking
 from adapters.tokens import JwtTokens
 from segmentation_core import Catalog
 from segmentation_core.ports import Clock, Passwords
@@ -59,7 +60,7 @@ class House:
         self.authenticate = Authenticate(self.work, self.tokens, self.clock)
         self.sign_out = SignOut(self.work, self.tokens, self.clock)
         self.users = ManageUsers(self.work, self.passwords, self.clock)
-        self.presets = ManagePresets(self.work, CATALOG, self.clock)
+        self.presets = ManagePresets(self.work, CATALOG, InlineThinking(), self.clock)
         self.audit = ReadAudit(self.work)
 
     def signing_in_with(self, passwords: Passwords) -> SignIn:

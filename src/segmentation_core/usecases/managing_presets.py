@@ -12,20 +12,20 @@ from segmentation_core.presets import (
     Meaning,
     Preset,
     PresetVersion,
+    has_known_meaning,
     may_read,
     may_write,
     meaning_of,
     preset_document,
     reads_of,
     shown_to,
+    told_meaning,
 )
 from segmentation_core.users import User, check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from segmentation_core.catalog import Catalog
-    from segmentation_core.ports import Clock, Stores, Work
+    from segmentation_core.ports import Clock, Stores, Thinking, Work
     from segmentation_core.usecases.acting import Acting
 
 
@@ -40,15 +40,17 @@ class PresetView(msgspec.Struct, frozen=True):
 class ManagePresets:
     """List, save, change, revert and delete presets, each change with its record and its version."""
 
-    def __init__(self, work: Work, catalog: Catalog, clock: Clock) -> None:
+    def __init__(self, work: Work, catalog: Catalog, thinking: Thinking, clock: Clock) -> None:
         self._work = work
         self._catalog = catalog
+        self._thinking = thinking
         self._clock = clock
 
     async def create(self, by: Acting, name: str, sent: object) -> PresetView:
         """Save a filter under a name. Raises RequestError with paths, Conflict where the caller has one of the name."""
         check_name(name, path="$.preset_name")
         document = preset_document(sent)
+        meaning = await self._meaning(by, document)
         user, now = by.user, self._clock.now()
         preset = Preset(
             id=0,
@@ -63,15 +65,15 @@ class ManagePresets:
             updated=now,
             version=1,
             catalog=self._catalog.title,
-            fingerprint=meaning_of(document, self._catalog).fingerprint,
+            fingerprint=meaning.fingerprint,
         )
 
-        async def add(stores: Stores) -> PresetView:
+        async def add(stores: Stores) -> tuple[Preset, list[Preset]]:
             added = await stores.presets.add(preset)
             await stores.audit.add(by.entry("preset created", f"preset {added.id}", now, after=_told(added)))
-            return self._view(user, added, await stores.presets.alike(added, owner=reads_of(user)))
+            return added, await stores.presets.alike(added, owner=reads_of(user))
 
-        return await self._work.run(user.scope, add)
+        return _view(user, *await self._work.run(user.scope, add), meaning)
 
     async def page(self, by: Acting, *, search: str, offset: int, limit: int) -> tuple[list[PresetView], int]:
         """Return some of the presets that the caller may read, the newest first, and how many there are."""
@@ -79,23 +81,25 @@ class ManagePresets:
             by.user.scope,
             lambda stores: stores.presets.page(owner=reads_of(by.user), search=search, offset=offset, limit=limit),
         )
-        return [self._view(by.user, preset) for preset in found], total
+        return await self._views(by, found), total
 
     async def all(self, by: Acting, username: str | None = None) -> list[PresetView]:
         """Return every preset that the caller may read, or those of one user, the newest first."""
         found = await self._work.run(
             by.user.scope, lambda stores: stores.presets.all(owner=reads_of(by.user), username=username)
         )
-        return [self._view(by.user, preset) for preset in found]
+        return await self._views(by, found)
 
     async def get(self, by: Acting, preset_id: int) -> PresetView:
         """Return a preset. Raises NotFound where it is not there, or not the caller's to see."""
 
-        async def read(stores: Stores) -> PresetView:
+        async def read(stores: Stores) -> tuple[Preset, list[Preset]]:
             preset = await _found(stores, by.user, preset_id)
-            return self._view(by.user, preset, await stores.presets.alike(preset, owner=reads_of(by.user)))
+            return preset, await stores.presets.alike(preset, owner=reads_of(by.user))
 
-        return await self._work.run(by.user.scope, read)
+        preset, alike = await self._work.run(by.user.scope, read)
+        (view,) = await self._views(by, [preset])
+        return replace(view, alike=tuple(alike))
 
     async def versions(self, by: Acting, preset_id: int) -> list[PresetVersion]:
         """Return the history of a preset, the newest first. Raises NotFound."""
@@ -127,11 +131,7 @@ class ManagePresets:
         if name is not None:
             check_name(name, path="$.preset_name")
         document = None if sent is None else preset_document(sent)
-
-        def changed(preset: Preset) -> Preset:
-            return replace(preset, name=name or preset.name, document=preset.document if document is None else document)
-
-        return await self._changed(by, preset_id, "preset changed", changed, version)
+        return await self._changed(by, preset_id, "preset changed", name, document, version)
 
     async def revert(self, by: Acting, preset_id: int, to: int, *, version: int | None = None) -> PresetView:
         """Make a preset again what it was at a version; that is a change like any other. Raises as `change` does."""
@@ -145,11 +145,7 @@ class ManagePresets:
             return found
 
         earlier = await self._work.run(by.user.scope, read)
-
-        def changed(preset: Preset) -> Preset:
-            return replace(preset, name=earlier.name, document=earlier.document)
-
-        return await self._changed(by, preset_id, "preset reverted", changed, version)
+        return await self._changed(by, preset_id, "preset reverted", earlier.name, earlier.document, version)
 
     async def delete(self, by: Acting, preset_id: int, *, version: int | None = None) -> None:
         """Delete a preset with its history. Raises NotFound, Forbidden, and Stale."""
@@ -162,32 +158,56 @@ class ManagePresets:
 
         await self._work.run(by.user.scope, remove)
 
-    async def _changed(
-        self, by: Acting, preset_id: int, action: str, changed: Callable[[Preset], Preset], version: int | None
+    async def _changed(  # noqa: PLR0913, PLR0917  what is changed, and by whom
+        self,
+        by: Acting,
+        preset_id: int,
+        action: str,
+        name: str | None,
+        document: dict[str, Any] | None,
+        version: int | None,
     ) -> PresetView:
+        """Change a preset; a name or document that is None stays. What it means is worked out before it is locked."""
+        present = await self._work.run(by.user.scope, lambda stores: _writable(stores, by.user, preset_id, version))
+        meaning = await self._meaning(by, present.document if document is None else document)
         now = self._clock.now()
 
-        async def store(stores: Stores) -> PresetView:
+        async def store(stores: Stores) -> tuple[Preset, list[Preset]]:
             before = await _writable(stores, by.user, preset_id, version)
-            after = changed(before)
+            if document is None and before.document != present.document:
+                msg = "Somebody else has just changed this preset."
+                raise Stale(msg)
             after = replace(
-                after,
+                before,
+                name=name or before.name,
+                document=before.document if document is None else document,
                 updated=now,
                 version=before.version + 1,
                 catalog=self._catalog.title,
-                fingerprint=meaning_of(after.document, self._catalog).fingerprint,
+                fingerprint=meaning.fingerprint,
             )
             await stores.presets.change(after, by.user.username)
             await stores.audit.add(
                 by.entry(action, f"preset {preset_id}", now, before=_told(before), after=_told(after))
             )
-            return self._view(by.user, after, await stores.presets.alike(after, owner=reads_of(by.user)))
+            return after, await stores.presets.alike(after, owner=reads_of(by.user))
 
-        return await self._work.run(by.user.scope, store)
+        return _view(by.user, *await self._work.run(by.user.scope, store), meaning)
 
-    def _view(self, user: User, preset: Preset, alike: list[Preset] | None = None) -> PresetView:
-        meaning = meaning_of(preset.document, self._catalog)
-        return PresetView(replace(preset, document=shown_to(user, preset.document)), meaning, tuple(alike or ()))
+    async def _meaning(self, by: Acting, document: dict[str, Any]) -> Meaning:
+        return await self._thinking.answer(lambda: meaning_of(document, self._catalog), by=by.user.id)
+
+    async def _views(self, by: Acting, presets: list[Preset]) -> list[PresetView]:
+        def views() -> list[PresetView]:
+            return [_view(by.user, preset, [], told_meaning(preset, self._catalog)) for preset in presets]
+
+        if all(has_known_meaning(preset, self._catalog) for preset in presets):
+            return views()
+        return await self._thinking.answer(views, by=by.user.id)
+
+
+def _view(user: User, preset: Preset, alike: list[Preset], meaning: Meaning) -> PresetView:
+    return PresetView(replace(preset, document=shown_to(user, preset.document)), meaning, tuple(alike))
 
 
 async def _found(stores: Stores, user: User, preset_id: int, *, lock: bool = False) -> Preset:
