@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from msgspec.structs import replace
@@ -18,6 +18,8 @@ from tests.unit.house import CATALOG, House, People
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
 
 pytestmark = pytest.mark.anyio
 
@@ -69,8 +71,33 @@ async def test_what_the_catalogue_does_not_know_is_stored_and_told(house: House,
     other = Catalog.from_json(
         b'{"name": "x", "version": "2", "dimensions": [{"id": "boat", "kind": "single", "values": [{"id": "yes"}, {"id": "no"}]}]}'
     )
+    assert (await house.presets.get(people.user, view.preset.id)).meaning == view.meaning
     later = ManagePresets(house.work, other, InlineThinking(), house.clock)
     assert (await later.get(people.user, view.preset.id)).meaning.valid
+
+
+class _Interrupted(InlineThinking):
+    """Lets something happen while a question is worked out."""
+
+    def __init__(self, happening: Callable[[], Awaitable[object]]) -> None:
+        self._happening = happening
+
+    async def answer(self, question: Callable[[], T], *, by: int) -> T:
+        await self._happening()
+        return await super().answer(question, by=by)
+
+
+async def test_a_new_name_never_takes_an_old_meaning_to_another_filter(house: House, people: People) -> None:
+    preset = (await house.presets.create(people.user, "mine", YES)).preset
+
+    async def somebody_else() -> None:
+        await house.presets.change(people.user, preset.id, sent={"audienceFilters": {"car": ["no"]}})
+
+    presets = ManagePresets(house.work, CATALOG, _Interrupted(somebody_else), house.clock)
+    with pytest.raises(Stale, match="just changed"):
+        await presets.change(people.user, preset.id, name="ours")
+    kept = (await house.presets.get(people.user, preset.id)).preset
+    assert (kept.name, kept.version) == ("mine", 2)
 
 
 def test_a_filter_past_the_bounds_means_nothing_and_says_so() -> None:
