@@ -9,11 +9,10 @@ import msgspec
 
 from segmentation_core.documents import parse_json
 from segmentation_core.errors import FilterError, Problem, RequestError, TooComplex, excerpt
-from segmentation_core.filters import parse_choices, parse_filter
+from segmentation_core.filters import Filter, parse_choices, parse_filter
 
 if TYPE_CHECKING:
     from segmentation_core.catalog import Catalog
-    from segmentation_core.filters import Filter
     from segmentation_core.users import User
 
 _MEMBERS = ("audienceFilters", "filter", "segments", "metadata")
@@ -52,16 +51,12 @@ class PresetVersion(msgspec.Struct, frozen=True):
     changed_by: str
 
 
-class Meaning(msgspec.Struct, frozen=True):
-    """What a document means to a catalogue: a fingerprint, or the problems for which it means nothing."""
+class NamedPreset(msgspec.Struct, frozen=True):
+    """What a preset is known by."""
 
-    fingerprint: str | None
-    problems: tuple[Problem, ...]
-
-    @property
-    def valid(self) -> bool:
-        """Whether the catalogue knows all that the document names."""
-        return not self.problems
+    id: int
+    name: str
+    created: datetime
 
 
 def preset_document(sent: object, *, path: str = "$.preset_filter_json") -> dict[str, Any]:
@@ -90,35 +85,28 @@ def preset_document(sent: object, *, path: str = "$.preset_filter_json") -> dict
     return document
 
 
-def meaning_of(document: dict[str, Any], catalog: Catalog) -> Meaning:
-    """Return what a preset's document means to a catalogue."""
-    try:
-        return Meaning(_read(document, catalog).fingerprint, ())
-    except FilterError as fault:
-        return Meaning(None, fault.problems)
-    except TooComplex as fault:
-        return Meaning(None, (Problem("$", str(fault)),))
+def problems_of(document: dict[str, Any], catalog: Catalog) -> tuple[Problem, ...]:
+    """Return what a catalogue does not know of a preset's document; nothing where the preset is valid.
 
-
-def has_known_meaning(preset: Preset, catalog: Catalog) -> bool:
-    """Tell whether a preset was saved with this catalogue, which knew all that it names."""
-    return preset.fingerprint is not None and preset.catalog == catalog.title
-
-
-def told_meaning(preset: Preset, catalog: Catalog) -> Meaning:
-    """Return what can be said of a preset's meaning without working it out, as that of a hundred in a list.
-
-    Whether the catalogue knows all that it names is found by reading it; the fingerprint is only there where it was
-    saved with this catalogue.
+    It is no dearer than reading the document.
     """
-    if has_known_meaning(preset, catalog):
-        return Meaning(preset.fingerprint, ())
     try:
-        _read(preset.document, catalog)
+        _read(document, catalog)
     except FilterError as fault:
-        return Meaning(None, fault.problems)
-    too_complex = (Problem("$", "is too complex to be planned"),) if preset.catalog == catalog.title else ()
-    return Meaning(None, too_complex)
+        return fault.problems
+    return ()
+
+
+def fingerprint_of(document: dict[str, Any], catalog: Catalog) -> str | None:
+    """Return what equals another document's exactly if both mean the same people.
+
+    It is None where the document means nothing to the catalogue, or is past the bounds of what can be compared. It may
+    take long: the filter's whole region is made for it.
+    """
+    try:
+        return _read(document, catalog).fingerprint
+    except (FilterError, TooComplex):
+        return None
 
 
 def _read(document: dict[str, Any], catalog: Catalog) -> Filter:
@@ -132,6 +120,16 @@ def shown_to(user: User, document: dict[str, Any]) -> dict[str, Any]:
     if user.may_see_lists:
         return document
     return {name: part for name, part in document.items() if name != "segments"}
+
+
+def written_by(user: User, sent: dict[str, Any], present: dict[str, Any]) -> dict[str, Any]:
+    """Return what becomes of a preset's present document where an account writes another one over it.
+
+    What the account may not see it leaves as it is: a dsp account the segment lists.
+    """
+    if user.may_see_lists:
+        return sent
+    return shown_to(user, sent) | {name: part for name, part in present.items() if name == "segments"}
 
 
 def reads_of(user: User) -> int | None:
