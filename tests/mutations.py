@@ -38,10 +38,16 @@ REPORT: Final = ROOT / "docs" / "mutations.md"
 SECONDS: Final = 120
 """A mutant that takes longer is noticed: it hangs."""
 
-LIBRARIES: Final = ("anyio", "bcrypt", "dependency_injector.containers", "hypothesis", "jwt", "litestar", "litestar.testing", "msgspec", "psycopg", "psycopg_pool", "structlog", "uvicorn", "zxcvbn")  # fmt: skip
+LIBRARIES: Final = ("anyio", "bcrypt", "dependency_injector.containers", "hypothesis", "jwt", "litestar", "litestar.testing", "msgspec", "numpy", "platformdirs", "psycopg", "psycopg_pool", "pyarrow.csv", "pyarrow.parquet", "structlog", "uvicorn", "zxcvbn")  # fmt: skip
 
 
-QUIETLY: Final = ("-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+QUIETLY: Final = (
+    "-x",
+    "-q",
+    "-W",
+    "ignore::pytest.PytestAssertRewriteWarning",
+    *(f"-pno:{plugin}" for plugin in ("cacheprovider", "pytest_cov", "schemathesis", "xdist")),
+)
 """How pytest runs; that a library is loaded before it is no fault here."""
 
 
