@@ -32,6 +32,8 @@ def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo:
     Prints the address, and how to sign in to a demo, as soon as the service answers. Raises DataError, SettingsError or
     Unavailable before that.
     """
+    if with_demo:
+        demo.refuse_production(os.environ)
     settings = Settings.for_demo(os.environ, audit_key(os.environ)) if with_demo else Settings.of(os.environ)
     settings = settings.listening_on(host)
     password = demo.demo_password(os.environ, BcryptPasswords().is_common) if with_demo else None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from segmentation_core.audit import AuditQuery, Entry, Head, Record
-    from segmentation_core.presets import Preset, PresetVersion
+    from segmentation_core.presets import NamedPreset, Preset, PresetVersion
     from segmentation_core.resets import Reset
     from segmentation_core.sessions import Session
     from segmentation_core.throttling import Limit, Refused, Taken
@@ -120,10 +120,6 @@ class Users(Protocol):
         """Return some of the accounts that a query asks for, in the order of `all`, and how many there are."""
         ...
 
-    async def lock_super_admins(self) -> list[int]:
-        """Return the ids of active SuperAdmins; until this unit of work ends, no other one's call returns."""
-        ...
-
 
 class Sessions(Protocol):
     """Sessions that have not been ended. What one call has ended, no later call returns."""
@@ -198,6 +194,10 @@ class Presets(Protocol):
         """Return every preset, or those of users who were so named when they made them, the newest first."""
         ...
 
+    async def names(self, *, owner: int | None) -> list[NamedPreset]:
+        """Return what every preset is known by, the newest first."""
+        ...
+
     async def versions(self, preset_id: int) -> list[PresetVersion]:
         """Return the history of a preset, the newest first, the present one included."""
         ...
@@ -206,8 +206,8 @@ class Presets(Protocol):
         """Return one version of a preset, None where it never had it."""
         ...
 
-    async def alike(self, preset: Preset, *, owner: int | None) -> list[Preset]:
-        """Return the other presets of the same company with the same fingerprint, by id; at most ten."""
+    async def alike(self, preset: Preset, *, owner: int | None) -> list[NamedPreset]:
+        """Name the other presets of the same company with the same fingerprint, by id; at most ten."""
         ...
 
 

@@ -86,9 +86,6 @@ class MemoryUsers(Users):
         found = [user for user in await self.all() if _is_asked_for(user, query)]
         return window(found, offset, limit), len(found)
 
-    async def lock_super_admins(self) -> list[int]:
-        return [user.id for user in await self.all() if user.role == "SuperAdmin" and user.active]
-
     def _visible(self, user_id: int) -> Account | None:
         account = self._unit.tables.accounts.get(user_id)
         return account if account and self._unit.sees(account.user.company_id) else None
