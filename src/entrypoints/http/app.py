@@ -108,8 +108,10 @@ async def _running(container: Container) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await cancelled(recording)
-        await work.close()
+        try:
+            await cancelled(recording)
+        finally:
+            await work.close()
 
 
 def _provided(provider: Callable[[], object]) -> Provide:
