@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from adapters.population import BitmapIndex
-from adapters.postgres import PostgresWork
+from adapters.postgres import APP_VARIABLE, PostgresWork
 from entrypoints import demo
 from entrypoints.container import Container
-from entrypoints.database import URL, audit_key, data_dir, database
+from entrypoints.database import audit_key, data_dir, database
 from entrypoints.http.app import create_app
 from entrypoints.settings import Settings
 from segmentation_core.catalog import Catalog
@@ -48,7 +48,7 @@ def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo:
         listener = _listener(host, port)
         unit = f"{catalog.weight.unit}s, weighted" if catalog.weight else "people"
         population_said = f"{catalog.name}: {population.rows:,} rows of {unit}"
-        kept = f"the database of {URL}" if found.named else str(data_dir(os.environ))
+        kept = f"the database of {APP_VARIABLE}" if found.named else str(data_dir(os.environ))
         config = uvicorn.Config(
             create_app(container),
             log_level="warning",
@@ -63,6 +63,7 @@ def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo:
 
 
 async def _add_demo(work: PostgresWork, container: Container, password: str) -> None:
+    await work.check()
     await work.open()
     try:
         await demo.add_accounts(work, container.passwords(), container.clock(), password)
