@@ -233,7 +233,7 @@ FOREIGN_READS: dict[str, Callable[[Stores, User, Preset], Awaitable[Any]]] = {
     "presets.version": lambda stores, _, preset: stores.presets.version(preset.id, 1),
     "presets.alike": lambda stores, _, preset: stores.presets.alike(preset, owner=None),
     "audit.page": lambda stores, _, __: stores.audit.page(AuditQuery(action="did"), offset=0, limit=9),
-    "audit.heads": lambda stores, _, __: stores.audit.heads(),
+    "audit.ends": lambda stores, _, __: stores.audit.ends(),
     "audit.chain": lambda stores, user, _: stores.audit.chain(user.company_id, after=0, limit=9),
 }
 
