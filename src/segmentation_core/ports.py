@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from segmentation_core.audit import AuditQuery, ChainEnd, Entry, Record
     from segmentation_core.presets import NamedPreset, Preset, PresetVersion
+    from segmentation_core.resets import Reset
     from segmentation_core.sessions import Session
     from segmentation_core.throttling import Limit, Refused, Taken
     from segmentation_core.users import Account, Company, Scope, User, UserQuery
@@ -33,7 +34,7 @@ class Secrets(Protocol):
     """Draws what nobody can guess."""
 
     def token(self) -> str:
-        """Return a fresh text of at least 128 random bits, fit for URLs and cookies."""
+        """Return a fresh text of 256 random bits, fit for URLs and cookies."""
         ...
 
 
@@ -66,6 +67,7 @@ class Stores(Protocol):
     sessions: Sessions
     presets: Presets
     audit: Audit
+    resets: Resets
     throttle: Throttle
 
 
@@ -232,6 +234,26 @@ class Audit(Protocol):
         ...
 
 
+class Resets(Protocol):
+    """Who may reset a password: one token for each user at the most, found by its digest."""
+
+    async def begin(self, reset: Reset) -> None:
+        """Store a reset in the place of the user's older one. Raises NotFound where there is no such user in scope."""
+        ...
+
+    async def find(self, digest: str) -> tuple[Reset, User] | None:
+        """Return the reset, too old or not, and its user as the account is now; None where there is none in scope."""
+        ...
+
+    async def end(self, user_id: int) -> None:
+        """Let the user's token be good no more; nothing happens where there is none."""
+        ...
+
+    async def forget(self, before: datetime) -> None:
+        """Forget resets in scope that were begun before a time."""
+        ...
+
+
 class Throttle(Protocol):
     """How often something happened lately, one count for all replicas. It is for units of work over all companies."""
 
@@ -323,5 +345,17 @@ class Devices(Protocol):
         """Return the id of a device of this user; None for every text not signed here, or too long ago.
 
         It takes as long for a user that there is not.
+        """
+        ...
+
+
+class Mailer(Protocol):
+    """Sends mail."""
+
+    async def send(self, to: str, subject: str, text: str) -> None:
+        """Hand a message over to be delivered.
+
+        Raises RequestError for an address or a subject that would be more than one header, and Unavailable where it
+        could not be handed over.
         """
         ...

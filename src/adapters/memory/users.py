@@ -73,6 +73,7 @@ class MemoryUsers(Users):
         tables = self._unit.tables
         del tables.accounts[user_id]
         tables.sessions = {key: one for key, one in tables.sessions.items() if one.user_id != user_id}
+        tables.resets.pop(user_id, None)
         orphans = {key: replace(one, owner_id=None) for key, one in tables.presets.items() if one.owner_id == user_id}
         tables.presets |= orphans
 

@@ -138,6 +138,7 @@ class ManageUsers:
             await stores.users.change(after)
             if password_hash:
                 await stores.users.set_password_hash(user_id, password_hash)
+                await stores.resets.end(user_id)
             if password_hash or after.role != before.role or not after.active:
                 await stores.sessions.end_all(user_id)
             now_told = told(after) | ({"password": "changed"} if password_hash else {})

@@ -74,6 +74,7 @@ class Operate:
                 msg = f"There is no user {username!r}."
                 raise NotFound(msg)
             await stores.users.set_password_hash(account.user.id, password_hash)
+            await stores.resets.end(account.user.id)
             await stores.sessions.end_all(account.user.id)
             present = told(account.user)
             await stores.audit.add(
