@@ -25,9 +25,7 @@ from segmentation_core.users import User, check_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
-    from segmentation_core.audit import Entry
     from segmentation_core.catalog import Catalog
     from segmentation_core.ports import Clock, Stores, Thinking, Work
     from segmentation_core.usecases.acting import Acting
@@ -244,25 +242,6 @@ async def _writable(stores: Stores, user: User, preset_id: int, version: int | N
         msg = f"The preset is at version {preset.version} by now, not {version}."
         raise Stale(msg)
     return preset
-
-
-def _entry(  # noqa: PLR0913  what an entry says
-    by: Acting,
-    action: str,
-    preset: Preset,
-    at: datetime,
-    *,
-    before: Preset | None = None,
-    after: Preset | None = None,
-) -> Entry:
-    return by.entry(
-        action,
-        f"preset {preset.id}",
-        at,
-        company_id=preset.company_id,
-        before=_told(before) if before else None,
-        after=_told(after) if after else None,
-    )
 
 
 def _told(preset: Preset) -> dict[str, Any]:
