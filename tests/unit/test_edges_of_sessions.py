@@ -12,7 +12,16 @@ from adapters.mail import FolderMailer
 from adapters.passwords import BcryptPasswords
 from segmentation_core.errors import WrongCredentials
 from segmentation_core.resets import AskedReset, Reset, digest_of
-from segmentation_core.sessions import IDLE_LIFETIME, LIFETIME, Session
+from segmentation_core.sessions import DEVICE_LIFETIME, IDLE_LIFETIME, LIFETIME, Session
+from segmentation_core.throttling import (
+    MOST_PER_ADDRESS,
+    MOST_PER_DEVICE,
+    MOST_PER_NAME,
+    MOST_PER_PASSWORD_CHANGE,
+    MOST_RESETS_PER_ADDRESS,
+    MOST_RESETS_PER_NAME,
+    WITHIN,
+)
 from segmentation_core.usecases import Acting, ChangePassword, Client
 from segmentation_core.users import ALL_COMPANIES
 from tests.unit.house import PASSWORD, House
@@ -38,7 +47,18 @@ class Queues(BcryptPasswords):
 
 @pytest.mark.requirement(8, 14)
 def test_a_session_lasts_eight_hours_and_one_without_a_request() -> None:
-    assert (LIFETIME, IDLE_LIFETIME) == (timedelta(hours=8), timedelta(minutes=60))
+    assert (timedelta(hours=8), timedelta(minutes=60), timedelta(days=180)) == (
+        LIFETIME,
+        IDLE_LIFETIME,
+        DEVICE_LIFETIME,
+    )
+
+
+@pytest.mark.requirement(41)
+def test_how_often_something_may_be_tried_in_a_quarter_of_an_hour() -> None:
+    assert timedelta(minutes=15) == WITHIN
+    assert (MOST_PER_NAME, MOST_PER_DEVICE, MOST_PER_ADDRESS, MOST_PER_PASSWORD_CHANGE) == (10, 10, 100, 10)
+    assert (MOST_RESETS_PER_NAME, MOST_RESETS_PER_ADDRESS) == (3, 20)
 
 
 @pytest.mark.requirement(14)
