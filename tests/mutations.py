@@ -63,7 +63,7 @@ class Part:
 
 
 _SIGNING_IN: Final = "tests/unit/test_signing_in.py tests/unit/test_throttled_sign_in.py tests/unit/test_changing_passwords.py tests/unit/test_resetting_passwords.py tests/unit/test_edges_of_sessions.py"
-_MANAGING: Final = "tests/unit/test_permissions.py tests/unit/test_users.py tests/unit/test_managing_users.py tests/unit/test_managing_presets.py"
+_MANAGING: Final = "tests/unit/test_permissions.py tests/unit/test_users.py tests/unit/test_managing_users.py tests/unit/test_managing_presets.py tests/unit/test_edges_of_presets.py"
 
 PARTS: Final = (
     Part(
