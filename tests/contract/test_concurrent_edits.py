@@ -91,7 +91,7 @@ class Clients:
 
         async def read(stores: Stores) -> list[Record]:
             chains = [
-                await stores.audit.chain(head.company_id, after=0, limit=100_000) for head in await stores.audit.heads()
+                await stores.audit.chain(end.company_id, after=None, limit=100_000) for end in await stores.audit.ends()
             ]
             assert [broken(chain, AUDIT_KEY) for chain in chains] == [[]] * len(chains)
             return [record for chain in chains for record in chain]

@@ -38,10 +38,10 @@ FILL = """
             timestamptz '2026-01-01' + n * interval '1 second', now(), 1, 'demo', n % 5000
         FROM generate_series(1, 100000) AS n JOIN users ON users.id = 1 + n / 7 % 1000;
     INSERT INTO preset_versions SELECT id, 1, company_id, name, document, created, username FROM presets;
-    INSERT INTO audit_heads (company_id, number, seal) SELECT id, 1000, '' FROM companies;
+    INSERT INTO audit_heads (company_id, number, seal) SELECT id, 1000, repeat('0', 64) FROM companies;
     INSERT INTO audit_records (company_id, number, action, actor, subject, at, seal)
         SELECT 1 + n % 100, 1 + n / 100, 'did', 'user ' || n % 50, '',
-            timestamptz '2026-01-01' + n * interval '1 second', ''
+            timestamptz '2026-01-01' + n * interval '1 second', repeat('0', 64)
         FROM generate_series(0, 99999) AS n;
 """
 

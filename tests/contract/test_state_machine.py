@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from segmentation_core.audit import AuditQuery, Head, Record, broken
+from segmentation_core.audit import AuditQuery, ChainEnd, Record, broken
 from segmentation_core.errors import (
     Conflict,
     CsrfMismatch,
@@ -650,11 +650,11 @@ class TwoCompanies(RuleBasedStateMachine):
 
     @invariant()
     def the_stores_hold_what_the_model_does(self) -> None:
-        async def read(stores: Stores) -> tuple[list[User], list[Preset], list[Head]]:
-            return await stores.users.all(), await stores.presets.all(owner=None), await stores.audit.heads()
+        async def read(stores: Stores) -> tuple[list[User], list[Preset], list[ChainEnd]]:
+            return await stores.users.all(), await stores.presets.all(owner=None), await stores.audit.ends()
 
         answers = self.both.ask(lambda side: side.work.run(ALL_COMPANIES, read))
-        users, kept, heads = answers.in_memory
+        users, kept, ends = answers.in_memory
         assert {user.id: user for user in users} == {one.user.id: one.user for one in self.persons if one.there}
         assert len({user.username.casefold() for user in users}) == len(users)
         assert any(user.role == "SuperAdmin" and user.active for user in users)
@@ -663,16 +663,17 @@ class TwoCompanies(RuleBasedStateMachine):
         expected = {one.preset.id: (one.name, len(one.history)) for one in self.saved if one.there}
         assert {preset.id: (preset.name, preset.version) for preset in kept} == expected
         lengths = {company_id: len(chain) for company_id, chain in self.trail.items()}
-        assert {head.company_id: head.number for head in heads} == lengths
+        assert {end.company_id: end.head.number for end in ends if end.head} == lengths
+        assert all(end.head == end.last for side in answers for end in side[2])
         self.is_well = True
 
     def histories_have_no_gap_and_chains_are_whole(self) -> None:
         async def look(side: Side) -> tuple[list[list[PresetVersion]], list[list[Record]]]:
             async def read(stores: Stores) -> tuple[list[list[PresetVersion]], list[list[Record]]]:
-                heads = await stores.audit.heads()
-                chains = [await stores.audit.chain(head.company_id, after=0, limit=1_000) for head in heads]
-                for head, chain in zip(heads, chains, strict=True):
-                    assert broken(chain, AUDIT_KEY, exported=head) == []
+                ends = await stores.audit.ends()
+                chains = [await stores.audit.chain(end.company_id, after=None, limit=1_000) for end in ends]
+                for end, chain in zip(ends, chains, strict=True):
+                    assert broken(chain, AUDIT_KEY, exported=end.head) == []
                 return [await stores.presets.versions(side.of(one.ids)) for one in self.saved], chains
 
             return await side.work.run(ALL_COMPANIES, read)
