@@ -10,6 +10,7 @@ from adapters.clock import SystemClock, SystemSecrets
 from adapters.devices import SignedDevices
 from adapters.mail import mailer_of
 from adapters.passwords import BcryptPasswords
+from adapters.thinking import ThreadedThinking
 from adapters.tokens import JwtTokens
 from entrypoints.settings import Settings
 from segmentation_core.catalog import Catalog
@@ -50,6 +51,7 @@ class Container(containers.DeclarativeContainer):
     passwords = providers.Singleton(BcryptPasswords, settings.provided.password_cost)
     tokens = providers.Singleton(JwtTokens, settings.provided.token_keys, settings.provided.csrf_key)
     devices = providers.Singleton(SignedDevices, settings.provided.csrf_key)
+    thinking = providers.Singleton(ThreadedThinking)
     builds = providers.Singleton(BatchedBuilds, work)
 
     sign_in = providers.Singleton(SignIn, work, passwords, tokens, devices, clock, secrets)
@@ -58,7 +60,7 @@ class Container(containers.DeclarativeContainer):
     reset_password = providers.Singleton(ResetPassword, work, passwords, clock)
     sign_out = providers.Singleton(SignOut, work, tokens, clock)
     authenticate = providers.Singleton(Authenticate, work, tokens, clock)
-    build_audience = providers.Singleton(BuildAudience, catalog, population, clock, builds)
+    build_audience = providers.Singleton(BuildAudience, catalog, population, thinking, clock, builds)
     manage_users = providers.Singleton(ManageUsers, work, passwords, clock)
-    manage_presets = providers.Singleton(ManagePresets, work, catalog, clock)
+    manage_presets = providers.Singleton(ManagePresets, work, catalog, thinking, clock)
     read_audit = providers.Singleton(ReadAudit, work)

@@ -38,6 +38,18 @@ class Secrets(Protocol):
         ...
 
 
+class Thinking(Protocol):
+    """Where questions about filters are worked out. They can take a second, while which others are to be served."""
+
+    async def answer(self, question: Callable[[], T], *, by: int) -> T:
+        """Return what `question` returns, or raise what it raises; `by` is the account that asks.
+
+        No two questions are worked out at once: what is remembered of a catalogue is not made for several threads.
+        Raises Overloaded where too many wait.
+        """
+        ...
+
+
 class Work(Protocol):
     """Units of work over the stores: what one changes is there as a whole, or not at all. Made closed."""
 

@@ -12,6 +12,7 @@ import msgspec
 from adapters.devices import SignedDevices
 from adapters.memory import MemoryWork
 from adapters.postgres import PostgresWork
+from adapters.thinking import InlineThinking
 from adapters.tokens import JwtTokens
 from segmentation_core.audit import ChainEnd, Entry, Head, Record
 from segmentation_core.errors import InputError, SegmentationError
@@ -80,7 +81,7 @@ class Side:
         self.authenticate = Authenticate(work, self.tokens, clock)
         self.sign_out = SignOut(work, self.tokens, clock)
         self.users = ManageUsers(work, self.passwords, clock)
-        self.presets = ManagePresets(work, CATALOG, clock)
+        self.presets = ManagePresets(work, CATALOG, InlineThinking(), clock)
         self.audit = ReadAudit(work)
 
     def of(self, twin: Twin[T]) -> T:

@@ -11,8 +11,8 @@ import pytest
 from msgspec.structs import replace
 from psycopg import errors
 
-from adapters.postgres import PostgresWork, work
-from segmentation_core.errors import RequestError, SettingsError, Unavailable
+from adapters.postgres import PostgresWork, prepare_roles, work
+from segmentation_core.errors import Forbidden, RequestError, SettingsError, Unavailable
 from segmentation_core.ports import Stores
 from segmentation_core.users import ALL_COMPANIES, User
 from tests.contract.examples import (
@@ -209,6 +209,39 @@ async def test_a_role_that_could_see_past_row_level_security_is_refused(
     opened = PostgresWork(getattr(database, who), AUDIT_KEY)
     with pytest.raises(SettingsError, match="not held by row-level security"):
         await opened.open()
+
+
+async def test_a_role_that_may_not_see_all_companies_where_it_should_is_refused(database: Database) -> None:
+    with psycopg.connect(database.super_url, autocommit=True) as connection:
+        connection.execute("REVOKE segmentation_all FROM segmentation_app")
+        try:
+            with pytest.raises(SettingsError, match="was not granted segmentation_all"):
+                await PostgresWork(database.app_url, AUDIT_KEY).open()
+        finally:
+            prepare_roles(database.super_url)
+
+
+async def test_a_missing_grant_is_the_operators_fault_and_a_foreign_row_the_callers(
+    postgres: PostgresWork, database: Database
+) -> None:
+    acme, other = await add_company(postgres), await add_company(postgres, "Other")
+    with pytest.raises(Forbidden):
+        await postgres.run(inside(acme), lambda stores: stores.users.add(somebody("ana", other), "hash"))
+    with psycopg.connect(database.owner_url, autocommit=True) as connection:
+        connection.execute("REVOKE INSERT ON users FROM segmentation_app")
+    with pytest.raises(Unavailable, match="a grant is missing"):
+        await postgres.run(inside(acme), lambda stores: stores.users.add(somebody("ana", acme), "hash"))
+    with psycopg.connect(database.owner_url, autocommit=True) as connection:
+        connection.execute("REVOKE SELECT ON users FROM segmentation_all")
+    with pytest.raises(Unavailable, match="a grant is missing"):
+        await postgres.run(ALL_COMPANIES, everybody)
+
+
+async def test_a_check_says_what_keeps_from_connecting(database: Database) -> None:
+    opened = PostgresWork(database.app_url.replace(f"/{database.name}?", "/nowhere?"), AUDIT_KEY)
+    with pytest.raises(Unavailable, match=r'SEGMENTATION_DATABASE_URL: .*database "nowhere" does not exist'):
+        await opened.check()
+    await PostgresWork(database.app_url, AUDIT_KEY).check()
 
 
 @pytest.mark.requirement(38)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
+from adapters.thinking import InlineThinking
 from segmentation_core import Catalog, Filter
 from segmentation_core.errors import Conflict, Forbidden, NotFound, RequestError, Stale
 from segmentation_core.presets import NamedPreset, Preset, fingerprint_of, preset_document, problems_of
@@ -71,7 +72,7 @@ async def test_what_the_catalogue_does_not_know_is_stored_and_told(house: House,
     other = Catalog.from_json(
         b'{"name": "x", "version": "2", "dimensions": [{"id": "boat", "kind": "single", "values": [{"id": "yes"}, {"id": "no"}]}]}'
     )
-    later = ManagePresets(house.work, other, house.clock)
+    later = ManagePresets(house.work, other, InlineThinking(), house.clock)
     assert (await later.get(people.user, view.preset.id)).problems == ()
 
 
@@ -112,7 +113,7 @@ async def test_a_new_name_leaves_what_the_filter_meant_to_its_catalogue(house: H
     other = Catalog.from_json(
         b'{"name": "x", "version": "2", "dimensions": [{"id": "boat", "kind": "single", "values": [{"id": "yes"}]}]}'
     )
-    later = ManagePresets(house.work, other, house.clock)
+    later = ManagePresets(house.work, other, InlineThinking(), house.clock)
     renamed = (await later.change(people.user, preset.id, name="another")).preset
     assert (renamed.catalog, renamed.fingerprint) == (preset.catalog, preset.fingerprint)
     changed = (await later.change(people.user, preset.id, sent=YES)).preset

@@ -117,10 +117,12 @@ async def _running(container: Container) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await resets.finish()
-        await cancelled(sending)
-        await cancelled(recording)
-        await work.close()
+        try:
+            await resets.finish()
+            await cancelled(sending)
+            await cancelled(recording)
+        finally:
+            await work.close()
 
 
 def _provided(provider: Callable[[], object]) -> Provide:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from segmentation_core.audit import Entry
     from segmentation_core.catalog import Catalog
-    from segmentation_core.ports import Clock, Stores, Work
+    from segmentation_core.ports import Clock, Stores, Thinking, Work
     from segmentation_core.usecases.acting import Acting
 
 
@@ -51,9 +51,10 @@ class PresetView(msgspec.Struct, frozen=True):
 class ManagePresets:
     """List, save, change, revert and delete presets, each change with its record and its version."""
 
-    def __init__(self, work: Work, catalog: Catalog, clock: Clock) -> None:
+    def __init__(self, work: Work, catalog: Catalog, thinking: Thinking, clock: Clock) -> None:
         self._work = work
         self._catalog = catalog
+        self._thinking = thinking
         self._clock = clock
 
     async def create(self, by: Acting, name: str, sent: object) -> PresetView:
@@ -61,6 +62,7 @@ class ManagePresets:
         check_name(name, path="$.preset_name")
         document = preset_document(sent)
         user, now = by.user, self._clock.now()
+        meaning = await self._meaning(by, document)
         preset = Preset(
             id=0,
             company_id=user.company_id,
@@ -73,7 +75,7 @@ class ManagePresets:
             created=now,
             updated=now,
             version=1,
-            **self._meaning(document),
+            **meaning,
         )
 
         async def add(stores: Stores) -> _WithAlike:
@@ -91,14 +93,14 @@ class ManagePresets:
             by.user.scope,
             lambda stores: stores.presets.page(owner=reads_of(by.user), search=search, offset=offset, limit=limit),
         )
-        return [self._view(by.user, preset) for preset in found], total
+        return await self._views(by, found), total
 
     async def all(self, by: Acting, username: str | None = None) -> list[PresetView]:
         """Return every preset that the caller may read, or those of one user, the newest first."""
         found = await self._work.run(
             by.user.scope, lambda stores: stores.presets.all(owner=reads_of(by.user), username=username)
         )
-        return [self._view(by.user, preset) for preset in found]
+        return await self._views(by, found)
 
     async def names(self, by: Acting) -> list[NamedPreset]:
         """Return what every preset that the caller may read is known by, the newest first."""
@@ -143,7 +145,7 @@ class ManagePresets:
         if name is not None:
             check_name(name, path="$.preset_name")
         document = None if sent is None else preset_document(sent)
-        meaning = {} if document is None else self._meaning(document)
+        meaning = {} if document is None else await self._meaning(by, document)
 
         def changed(preset: Preset) -> Preset:
             written = preset.document if document is None else written_by(by.user, document, preset.document)
@@ -163,7 +165,7 @@ class ManagePresets:
             return found
 
         earlier = await self._work.run(by.user.scope, read)
-        meaning = self._meaning(earlier.document)
+        meaning = await self._meaning(by, earlier.document)
 
         def changed(preset: Preset) -> Preset:
             return replace(preset, name=earlier.name, document=earlier.document, **meaning)
@@ -185,12 +187,13 @@ class ManagePresets:
 
         await self._work.run(by.user.scope, remove)
 
-    def _meaning(self, document: dict[str, Any]) -> dict[str, Any]:
+    async def _meaning(self, by: Acting, document: dict[str, Any]) -> dict[str, Any]:
         """Return what a preset keeps of a document's meaning.
 
         It is made before a unit of work begins: so nobody waits for it at a lock.
         """
-        return {"catalog": self._catalog.title, "fingerprint": fingerprint_of(document, self._catalog)}
+        fingerprint = await self._thinking.answer(lambda: fingerprint_of(document, self._catalog), by=by.user.id)
+        return {"catalog": self._catalog.title, "fingerprint": fingerprint}
 
     async def _changed(
         self, by: Acting, preset_id: int, action: str, changed: Callable[[Preset], Preset], version: int | None
@@ -214,6 +217,10 @@ class ManagePresets:
             return after, await stores.presets.alike(after, owner=reads_of(by.user))
 
         return self._view(by.user, *await self._work.run(by.user.scope, store))
+
+    async def _views(self, by: Acting, found: list[Preset]) -> list[PresetView]:
+        """Return what is told of presets. Reading the documents of many is no work for the event loop."""
+        return await self._thinking.answer(lambda: [self._view(by.user, preset) for preset in found], by=by.user.id)
 
     def _view(self, user: User, preset: Preset, alike: Sequence[NamedPreset] = ()) -> PresetView:
         shown = replace(preset, document=shown_to(user, preset.document))
