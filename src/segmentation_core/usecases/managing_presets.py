@@ -80,9 +80,7 @@ class ManagePresets:
 
         async def add(stores: Stores) -> _WithAlike:
             added = await stores.presets.add(preset)
-            await stores.audit.add(
-                by.entry("preset created", f"preset {added.id}", now, company_id=added.company_id, after=_told(added))
-            )
+            await stores.audit.add(_entry(by, "preset created", added, now, after=added))
             return added, await stores.presets.alike(added, owner=reads_of(user))
 
         return self._view(user, *await self._work.run(user.scope, add))
@@ -181,11 +179,7 @@ class ManagePresets:
         async def remove(stores: Stores) -> None:
             preset = await _writable(stores, by.user, preset_id, versions)
             await stores.presets.delete(preset_id)
-            await stores.audit.add(
-                by.entry(
-                    "preset deleted", f"preset {preset_id}", now, company_id=preset.company_id, before=_told(preset)
-                )
-            )
+            await stores.audit.add(_entry(by, "preset deleted", preset, now, before=preset))
 
         await self._work.run(by.user.scope, remove)
 
@@ -211,16 +205,7 @@ class ManagePresets:
             before = await _writable(stores, by.user, preset_id, versions)
             after = replace(changed(before), updated=now, version=before.version + 1)
             await stores.presets.change(after, by.user.username)
-            await stores.audit.add(
-                by.entry(
-                    action,
-                    f"preset {preset_id}",
-                    now,
-                    company_id=before.company_id,
-                    before=_told(before),
-                    after=_told(after),
-                )
-            )
+            await stores.audit.add(_entry(by, action, before, now, before=before, after=after))
             return after, await stores.presets.alike(after, owner=reads_of(by.user))
 
         return self._view(by.user, *await self._work.run(by.user.scope, store))
