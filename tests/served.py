@@ -9,19 +9,26 @@ import subprocess
 import sys
 import tempfile
 import weakref
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 
 from adapters.postgres.embedded import EmbeddedPostgres
+from entrypoints import demo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PASSWORD = "grüße an alle 123"
 COMMAND = str(Path(sys.executable).parent / "segmentation")
+KEYS = {
+    "SEGMENTATION_TOKEN_KEYS": "old:deObt7qYTYakv0MDkswTOr7k43n4K6fqTEUn4q1N9ug,new:5ffxIjlwNSzpZVBZPekM107LGw9l-modnXVy6Bx8GLU",
+    "SEGMENTATION_CSRF_KEY": "bAZFo3W3zJIia62qw8mbIcwkxmTA3INOJQ2gJsYZS4A",
+    "SEGMENTATION_AUDIT_KEY": "qwdCNjRLigTxBIKW-myYdagQ0yIjIE8BmN9lSsQ4ttI",
+}
+"""What every replica signs with."""
 _TLS = ssl.create_default_context()  # never used, and dear to make for each client
 
 
@@ -43,37 +50,97 @@ def data_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def serving(*arguments: str, password: str | None = PASSWORD, data: Path | None = None) -> Iterator[tuple[str, str]]:
+def serving(
+    *arguments: str, password: str | None = PASSWORD, data: Path | None = None, **settings: str
+) -> Iterator[tuple[str, str]]:
     """Run `segmentation serve --demo` on a free port, with data of its own; give its address and what it printed."""
     if data is None:
-        with data_folder() as fresh, serving(*arguments, password=password, data=fresh) as served:
+        with data_folder() as fresh, serving(*arguments, password=password, data=fresh, **settings) as served:
             yield served
         return
-    environ = environ_of(data)
+    environ = environ_of(data) | settings
     if password:
         environ["SEGMENTATION_DEMO_PASSWORD"] = password
-    process = subprocess.Popen(
-        [COMMAND, "serve", "--demo", "--port", "0", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environ,
-    )
-    try:
-        assert process.stdout
-        printed = ""
-        while "Ctrl-C" not in printed:
-            line = process.stdout.readline()
-            assert line, f"the server ended: {process.communicate()}"
-            printed += line
-        address = re.search(r"http://\S+", printed)
-        assert address
-        yield address.group(), printed
-    finally:
-        process.terminate()
-        _, errors = process.communicate(timeout=20)
-    assert "Traceback" not in errors, errors
-    assert process.returncode == 0, errors
+    with running("--demo", *arguments, environ=environ) as server:
+        yield server.address, server.printed
+    assert_ended_well(server)
+
+
+@contextmanager
+def replicas(database_url: str, count: int = 1, **settings: str) -> Iterator[tuple[str, ...]]:
+    """Run so many processes of one service on one database, with the demo's population; give their addresses.
+
+    They have the keys of `KEYS` and are quick to hash (cost 4); further settings are named without SEGMENTATION_.
+    """
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("SEGMENTATION_")}
+    environ |= KEYS | {
+        "SEGMENTATION_ENVIRONMENT": "testing",
+        "SEGMENTATION_DATABASE_URL": database_url,
+        "SEGMENTATION_PASSWORD_COST": "4",
+    }
+    environ |= {f"SEGMENTATION_{name}": value for name, value in settings.items()}
+    files = ("--catalog", str(demo.CATALOG), "--data", str(demo.CUSTOMERS))
+    with ExitStack() as stack:
+        servers = [stack.enter_context(running(*files, environ=environ)) for _ in range(count)]
+        yield tuple(server.address for server in servers)
+    for server in servers:
+        assert_ended_well(server)
+
+
+def assert_ended_well(server: Served) -> None:
+    """Fail where a server that has ended failed, or logged a traceback."""
+    before, traceback, after = server.log.partition("Traceback")
+    assert not traceback, before[-1_000:] + traceback + after[:5_000]
+    assert server.process.returncode == 0, server.log[-5_000:]
+
+
+class Served:
+    """A server process: its address, what it printed, and what it has logged so far."""
+
+    def __init__(self, process: subprocess.Popen[str], address: str, printed: str, log: Path) -> None:
+        self.process = process
+        self.address = address
+        self.printed = printed
+        self._file = log
+        self._last: str | None = None
+
+    @property
+    def log(self) -> str:
+        return self._file.read_text("utf-8") if self._last is None else self._last
+
+    def ended(self) -> None:
+        """Keep the log, whose file is about to go."""
+        self._last = self.log
+
+
+@contextmanager
+def running(*arguments: str, environ: dict[str, str]) -> Iterator[Served]:
+    """Run `segmentation serve` on a free port until it is told to stop, or has ended; its log goes to a file."""
+    with tempfile.TemporaryDirectory(prefix="segmentation-log-") as folder:
+        log = Path(folder) / "log"
+        with log.open("w", encoding="utf-8") as stderr:
+            process = subprocess.Popen(
+                [COMMAND, "serve", "--port", "0", *arguments],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                env=environ,
+            )
+        try:
+            assert process.stdout
+            printed = ""
+            while "Ctrl-C" not in printed:
+                line = process.stdout.readline()
+                assert line, f"the server ended: {log.read_text('utf-8')}"
+                printed += line
+            address = re.search(r"http://\S+", printed)
+            assert address
+            server = Served(process, address.group(), printed, log)
+            yield server
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+        server.ended()
 
 
 class Browser:

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
+from adapters.devices import SignedDevices
 from adapters.memory import MemoryWork
 from adapters.postgres import PostgresWork
+from adapters.thinking import InlineThinking
 from adapters.tokens import JwtTokens
-from segmentation_core.audit import Entry, Head, Record
+from segmentation_core.audit import ChainEnd, Entry, Head, Record
 from segmentation_core.errors import InputError, SegmentationError
 from segmentation_core.ports import Clock, Passwords, Secrets, Work
-from segmentation_core.presets import Preset
+from segmentation_core.presets import NamedPreset, Preset
 from segmentation_core.sessions import Session, SignedIn
 from segmentation_core.usecases import (
     Acting,
@@ -48,8 +50,11 @@ class OpenPasswords(Passwords):
     async def hashed(self, password: str) -> str:
         return f"{self.scheme} {password}"
 
-    async def verify(self, password: str, password_hash: str | None) -> bool:
+    async def verify(self, password: str, password_hash: str | None, *, known: bool = False) -> bool:  # noqa: ARG002
         return password_hash is not None and password_hash.partition(" ")[2] == password
+
+    def is_common(self, password: str) -> bool:
+        return password == "common password"
 
     def is_outdated(self, password_hash: str) -> bool:
         return password_hash.partition(" ")[0] != str(self.scheme)
@@ -72,11 +77,11 @@ class Side:
         self.work, self.clock, self.number = work, clock, number
         self.passwords = OpenPasswords()
         self.tokens = JwtTokens({"a": "k" * 32}, "c" * 32)
-        self.sign_in = SignIn(work, self.passwords, self.tokens, clock, CountedSecrets())
+        self.sign_in = SignIn(work, self.passwords, self.tokens, SignedDevices("c" * 32), clock, CountedSecrets())
         self.authenticate = Authenticate(work, self.tokens, clock)
         self.sign_out = SignOut(work, self.tokens, clock)
         self.users = ManageUsers(work, self.passwords, clock)
-        self.presets = ManagePresets(work, CATALOG, clock)
+        self.presets = ManagePresets(work, CATALOG, InlineThinking(), clock)
         self.audit = ReadAudit(work)
 
     def of(self, twin: Twin[T]) -> T:
@@ -106,14 +111,22 @@ _IDS: Final = {
     (User, "created_by_id"): "user",
     (Session, "user_id"): "user",
     (Preset, "id"): "preset",
+    (NamedPreset, "id"): "preset",
     (Preset, "company_id"): "company",
     (Preset, "owner_id"): "user",
     (Preset, "created_by_id"): "user",
     (Entry, "actor_id"): "user",
     (Entry, "company_id"): "company",
     (Head, "company_id"): "company",
+    (ChainEnd, "company_id"): "company",
 }
-_MADE_OF_IDS: Final = {(Record, "seal"), (Head, "seal"), (SignedIn, "token"), (SignedIn, "csrf_token")}
+_MADE_OF_IDS: Final = {
+    (Record, "seal"),
+    (Head, "seal"),
+    (SignedIn, "token"),
+    (SignedIn, "csrf_token"),
+    (SignedIn, "device"),
+}
 """What differs as they do. A seal is held against its own chain, and a token is used."""
 
 
@@ -259,6 +272,12 @@ class Actor:
     @property
     def manages(self) -> bool:
         return RANK[self.user.role] >= RANK["Admin"]
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the account may still do what it could do."""
+        now = self.person.user
+        return self.person.there and now.active and (now.role, now.company_id) == (self.user.role, self.user.company_id)
 
     def on(self, side: Side) -> Acting:
         return Acting(side.of(self.twin), "a request")

@@ -145,9 +145,10 @@ async def begun(url: str) -> Acting:
 
 async def require_whole_chains(url: str) -> None:
     async def read(stores: Stores) -> None:
-        for head in await stores.audit.heads():
-            chain = await stores.audit.chain(head.company_id, after=0, limit=1_000_000)
-            assert broken(chain, AUDIT_KEY, exported=head) == []
+        for end in await stores.audit.ends():
+            chain = await stores.audit.chain(end.company_id, after=None, limit=1_000_000)
+            assert end.head == end.last
+            assert broken(chain, AUDIT_KEY, exported=end.head) == []
 
     work = PostgresWork(url, AUDIT_KEY, min_connections=1)
     await work.open()
@@ -155,6 +156,7 @@ async def require_whole_chains(url: str) -> None:
     await work.close()
 
 
+@pytest.mark.requirement(36)
 def test_of_a_process_that_is_killed_each_change_is_there_with_its_record_or_neither_is(
     database: Database, request: pytest.FixtureRequest
 ) -> None:
@@ -268,6 +270,7 @@ async def require_nothing_half_while(
 
 
 @pytest.mark.anyio
+@pytest.mark.requirement(34, 36, 53)
 async def test_while_the_servers_processes_are_ended_no_edit_is_lost_doubled_or_half(
     database: Database, request: pytest.FixtureRequest
 ) -> None:
@@ -286,5 +289,6 @@ def crashing(request: pytest.FixtureRequest) -> Iterator[Database]:
 
 
 @pytest.mark.anyio
+@pytest.mark.requirement(36, 53)
 async def test_of_a_server_that_crashes_nothing_told_is_lost_and_nothing_is_half(crashing: Database) -> None:
     await require_nothing_half_while(crashing, crash, CRASHES, 0.3)

@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -14,83 +13,29 @@ from msgspec.structs import replace
 
 from adapters.postgres import PostgresWork, prepare_roles
 from adapters.postgres.statements import Statement, Transaction
-from segmentation_core.audit import AuditQuery, Entry
+from segmentation_core.audit import AuditQuery
 from segmentation_core.errors import Forbidden, NotFound, SegmentationError
 from segmentation_core.ports import Stores
 from segmentation_core.presets import Preset
+from segmentation_core.resets import Reset
 from segmentation_core.sessions import Session
-from segmentation_core.users import ALL_COMPANIES, Company, Scope, User, UserQuery
+from segmentation_core.users import ALL_COMPANIES, Scope, User, UserQuery
 from tests.contract.examples import (
     NOON,
     a_preset,
     add_company,
-    add_preset,
-    add_user,
     an_entry,
-    begin_session,
     inside,
 )
+from tests.contract.tenants import TABLES, Action, Populated
 from tests.postgres import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
 
 pytestmark = pytest.mark.anyio
 
-TABLES = {
-    "companies": "name",
-    "users": "active",
-    "sessions": "seen",
-    "presets": "name",
-    "preset_versions": "name",
-    "audit_heads": "number",
-    "audit_records": "number",
-}
-"""Each with a column that is not its key."""
 SEE_OWN = "nullif(current_setting('segmentation.company_id'::text, true), ''::text))::bigint"
-
-
-Action = Callable[[Stores], Awaitable[Any]]
-
-
-def adding(entry: Entry) -> Action:
-    return lambda stores: stores.audit.add(entry)
-
-
-class Populated:
-    """A database with a row in every table for each of two companies and for none."""
-
-    def __init__(self, work: PostgresWork, database: Database) -> None:
-        self.work = work
-        self.database = database
-        self.homes: list[Company | None] = []
-        self.users: dict[Company | None, User] = {}
-        self.presets: dict[Company | None, Preset] = {}
-
-    async def fill(self) -> None:
-        self.homes = [await add_company(self.work, "Acme"), await add_company(self.work, "Other"), None]
-        for number, home in enumerate(self.homes):
-            self.users[home] = await add_user(self.work, f"person {number}", home)
-            self.presets[home] = await add_preset(self.work, self.users[home], f"preset {number}")
-            await begin_session(self.work, self.users[home], f"session {number}")
-            await self.work.run(ALL_COMPANIES, adding(an_entry(home)))
-
-    @property
-    def mine(self) -> Company:
-        assert self.homes[0]
-        return self.homes[0]
-
-    def rows(self) -> dict[str, list[Any]]:
-        """Return all rows of all tables, as a superuser sees them."""
-        with psycopg.connect(self.database.super_url) as connection:
-            return {
-                table: connection.execute(f"SELECT to_json({table})::text FROM {table} ORDER BY 1".encode()).fetchall()
-                for table in TABLES
-            }
-
-
-@pytest.fixture
-async def populated(postgres: PostgresWork, database: Database) -> Populated:
-    made = Populated(postgres, database)
-    await made.fill()
-    return made
 
 
 async def as_service(database: Database, setting: str | None) -> psycopg.AsyncConnection[Any]:
@@ -100,6 +45,7 @@ async def as_service(database: Database, setting: str | None) -> psycopg.AsyncCo
     return connection
 
 
+@pytest.mark.requirement(24)
 def test_every_table_of_a_tenant_is_under_two_plain_policies_that_its_owner_cannot_get_around(
     database: Database,
 ) -> None:
@@ -123,6 +69,7 @@ def test_every_table_of_a_tenant_is_under_two_plain_policies_that_its_owner_cann
 
 
 @pytest.mark.parametrize("role", ["segmentation_app", "segmentation_all"])
+@pytest.mark.requirement(24)
 def test_no_role_of_the_service_can_get_around_a_policy(database: Database, role: str) -> None:
     with psycopg.connect(database.super_url) as connection:
         prepare_roles(database.super_url)
@@ -142,11 +89,13 @@ def test_no_role_of_the_service_can_get_around_a_policy(database: Database, role
         assert row == (False,)
 
 
+@pytest.mark.requirement(24, 50)
 def test_the_service_may_do_no_more_to_a_table_than_it_needs(database: Database) -> None:
     allowed = {
         "companies": {"SELECT"},
         "users": {"SELECT", "INSERT", "DELETE"},
         "sessions": {"SELECT", "INSERT", "DELETE"},
+        "password_resets": {"SELECT", "INSERT", "DELETE"},
         "presets": {"SELECT", "INSERT", "DELETE"},
         "preset_versions": {"SELECT", "INSERT"},
         "audit_heads": {"SELECT", "INSERT"},
@@ -169,12 +118,13 @@ def test_the_service_may_do_no_more_to_a_table_than_it_needs(database: Database)
                 assert found == expected | more, (role, table)
             fixed = connection.execute(
                 "SELECT table_name FROM information_schema.column_privileges"
-                " WHERE grantee = %s AND privilege_type = 'UPDATE' AND column_name IN ('id', 'company_id', 'chain')",
+                " WHERE grantee = %s AND privilege_type = 'UPDATE' AND column_name IN ('id', 'company_id', 'user_id', 'chain')",
                 [role],
             ).fetchall()
             assert fixed == []
 
 
+@pytest.mark.requirement(24)
 async def test_a_bare_statement_reaches_no_foreign_row(populated: Populated) -> None:
     before = populated.rows()
     mine = populated.mine
@@ -219,17 +169,18 @@ FOREIGN_READS: dict[str, Callable[[Stores, User, Preset], Awaitable[Any]]] = {
     "users.account locked": lambda stores, user, _: stores.users.account(user.username, lock=True),
     "users.all": lambda stores, _, __: stores.users.all(),
     "users.page": lambda stores, _, __: stores.users.page(UserQuery(search="person"), offset=0, limit=9),
-    "users.lock_super_admins": lambda stores, _, __: stores.users.lock_super_admins(),
     "sessions.find": lambda stores, _, __: stores.sessions.find("session 1"),
+    "resets.find": lambda stores, _, __: stores.resets.find("digest 1"),
     "presets.by_id": lambda stores, _, preset: stores.presets.by_id(preset.id),
     "presets.by_id locked": lambda stores, _, preset: stores.presets.by_id(preset.id, lock=True),
     "presets.page": lambda stores, _, __: stores.presets.page(owner=None, search="preset", offset=0, limit=9),
     "presets.all": lambda stores, user, _: stores.presets.all(owner=user.id, username=user.username),
+    "presets.names": lambda stores, _, __: stores.presets.names(owner=None),
     "presets.versions": lambda stores, _, preset: stores.presets.versions(preset.id),
     "presets.version": lambda stores, _, preset: stores.presets.version(preset.id, 1),
     "presets.alike": lambda stores, _, preset: stores.presets.alike(preset, owner=None),
     "audit.page": lambda stores, _, __: stores.audit.page(AuditQuery(action="did"), offset=0, limit=9),
-    "audit.heads": lambda stores, _, __: stores.audit.heads(),
+    "audit.ends": lambda stores, _, __: stores.audit.ends(),
     "audit.chain": lambda stores, user, _: stores.audit.chain(user.company_id, after=0, limit=9),
 }
 
@@ -241,35 +192,35 @@ FOREIGN_WRITES: dict[str, Callable[[Stores, User, Preset], Awaitable[Any]]] = {
     "sessions.end": lambda stores, _, __: stores.sessions.end("session 1"),
     "sessions.end_all": lambda stores, user, _: stores.sessions.end_all(user.id),
     "sessions.forget": lambda stores, _, __: stores.sessions.forget(NOON.replace(year=2030)),
+    "resets.end": lambda stores, user, _: stores.resets.end(user.id),
+    "resets.forget": lambda stores, _, __: stores.resets.forget(NOON.replace(year=2030)),
     "presets.change": lambda stores, _, preset: stores.presets.change(replace(preset, version=2), "me"),
     "presets.delete": lambda stores, _, preset: stores.presets.delete(preset.id),
 }
 
 
-def with_both(_: Database, __: pytest.MonkeyPatch) -> None:
+def with_both(_: Populated, __: pytest.MonkeyPatch) -> None:
     """Take nothing away."""
 
 
-def without_where(_: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def without_where(_: Populated, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the conditions from every query: the policies stand alone."""
     monkeypatch.setattr(Statement, "conditions", without_conditions)
 
 
-def without_policies(database: Database, _: pytest.MonkeyPatch) -> None:
-    """Take the policies from every table: the queries stand alone."""
-    with psycopg.connect(database.super_url) as connection:
-        for table in TABLES:
-            connection.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY".encode())
+def without_policies(populated: Populated, _: pytest.MonkeyPatch) -> None:
+    populated.take_away_policies()
 
 
 each_means_is_enough = pytest.mark.parametrize("taken_away", [with_both, without_where, without_policies])
 
 
 @each_means_is_enough
+@pytest.mark.requirement(24)
 async def test_with_the_queries_or_the_policies_alone_no_foreign_row_is_seen(
     populated: Populated, monkeypatch: pytest.MonkeyPatch, taken_away: Callable[..., None]
 ) -> None:
-    taken_away(populated.database, monkeypatch)
+    taken_away(populated, monkeypatch)
     told = ("Other", "person 1", "person 2", "session 1", "session 2", "preset 1", "preset 2", "company_id=None")
     for home in populated.homes[1:]:
         user, preset = populated.users[home], populated.presets[home]
@@ -279,6 +230,7 @@ async def test_with_the_queries_or_the_policies_alone_no_foreign_row_is_seen(
 
 
 @each_means_is_enough
+@pytest.mark.requirement(24)
 async def test_with_the_queries_or_the_policies_alone_no_foreign_row_is_changed(
     populated: Populated, monkeypatch: pytest.MonkeyPatch, taken_away: Callable[..., None]
 ) -> None:
@@ -286,7 +238,7 @@ async def test_with_the_queries_or_the_policies_alone_no_foreign_row_is_changed(
         own = f'"company_id":{populated.mine.id},'
         return {table: [row for row in rows if own not in row[0]] for table, rows in populated.rows().items()}
 
-    taken_away(populated.database, monkeypatch)
+    taken_away(populated, monkeypatch)
     before = of_others()
     for home in populated.homes[1:]:
         user, preset = populated.users[home], populated.presets[home]
@@ -300,19 +252,24 @@ FOREIGN_ADDITIONS: dict[str, Callable[[Stores, User, Preset], Awaitable[Any]]] =
     "presets.add": lambda stores, user, _: stores.presets.add(a_preset(user, "new")),
     "audit.add": lambda stores, user, _: stores.audit.add(replace(an_entry(None), company_id=user.company_id)),
     "sessions.begin": lambda stores, user, _: stores.sessions.begin(Session("new", user.id, NOON, NOON)),
+    "resets.begin": lambda stores, user, _: stores.resets.begin(Reset(user.id, "new", NOON)),
     "companies.named, known": lambda stores, _, __: stores.companies.named("Other"),
     "companies.named, new": lambda stores, _, __: stores.companies.named("A new one"),
 }
 
-# Without a condition the query takes the company's own for the one that was asked for, and any user for the session's.
-OF_ONE_MEANS = {(name, without_where) for name in ("companies.named, known", "companies.named, new", "sessions.begin")}
+# Without a condition the query takes the company's own for the one that was asked for, and any user for the session's or the reset's.
+OF_ONE_MEANS = {
+    (name, without_where)
+    for name in ("companies.named, known", "companies.named, new", "sessions.begin", "resets.begin")
+}
 
 
 @each_means_is_enough
+@pytest.mark.requirement(24)
 async def test_with_the_queries_or_the_policies_alone_nothing_is_stored_for_another_company_or_for_none(
     populated: Populated, monkeypatch: pytest.MonkeyPatch, taken_away: Callable[..., None]
 ) -> None:
-    taken_away(populated.database, monkeypatch)
+    taken_away(populated, monkeypatch)
     if taken_away is without_where:
         monkeypatch.setattr(Transaction, "_require_in_scope", lambda _, __: None)
     before = populated.rows()
@@ -320,7 +277,7 @@ async def test_with_the_queries_or_the_policies_alone_nothing_is_stored_for_anot
         user, preset = populated.users[home], populated.presets[home]
         for name, add in FOREIGN_ADDITIONS.items():
             if (name, taken_away) not in OF_ONE_MEANS:
-                with pytest.raises(NotFound if name == "sessions.begin" else Forbidden):
+                with pytest.raises(NotFound if name in {"sessions.begin", "resets.begin"} else Forbidden):
                     await populated.work.run(inside(populated.mine), of(add, user, preset))
     assert populated.rows() == before
 
@@ -332,6 +289,7 @@ async def test_a_preset_and_a_session_belong_to_the_company_of_their_user(popula
             await populated.work.run(scope, lambda stores: stores.presets.add(preset))
 
 
+@pytest.mark.requirement(25)
 async def test_nothing_of_a_scope_is_left_on_a_connection_of_the_pool(database: Database) -> None:
     work = PostgresWork(database.app_url, b"k" * 32, min_connections=1, max_connections=1)
     await work.open()

@@ -17,7 +17,15 @@ from tests.postgres import VERSIONS, Database, Server
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-NAMES = ["0001_companies_users_sessions", "0002_presets", "0003_audit", "0004_throttle"]
+NAMES = [
+    "0001_companies_users_sessions",
+    "0002_presets",
+    "0003_audit",
+    "0004_throttle",
+    "0005_forgetting_hits",
+    "0006_password_resets",
+    "0007_audit_bounds",
+]
 
 
 @pytest.fixture(params=VERSIONS)

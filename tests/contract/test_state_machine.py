@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from segmentation_core.audit import AuditQuery, Head, Record, broken
+from segmentation_core.audit import AuditQuery, ChainEnd, Record, broken
 from segmentation_core.errors import (
     Conflict,
     CsrfMismatch,
@@ -38,13 +38,15 @@ from segmentation_core.errors import (
     RequestError,
     SegmentationError,
     Stale,
+    Throttled,
     WrongCredentials,
 )
 from segmentation_core.ports import Stores
 from segmentation_core.presets import Preset, PresetVersion
 from segmentation_core.sessions import IDLE_LIFETIME, LIFETIME, Session
-from segmentation_core.usecases import NewUser, PresetView
-from segmentation_core.users import ALL_COMPANIES, User, UserChange, UserQuery
+from segmentation_core.throttling import MOST_PER_NAME, WITHIN
+from segmentation_core.usecases import Client, NewUser, PresetView
+from segmentation_core.users import ALL_COMPANIES, User, UserChange, UserQuery, folded_name
 from tests.contract.acting import Actor, Both, Opened, Person, Saved, Side, Twin
 from tests.contract.examples import AUDIT_KEY, NAMES, NO_IDS, NOON, a_preset, an_entry, somebody
 from tests.postgres import VERSIONS, Server
@@ -139,6 +141,16 @@ def shown_to(by: Actor, document: dict[str, Any]) -> dict[str, Any]:
     return {name: part for name, part in document.items() if name != "segments" or not by.user.dsp}
 
 
+def written_by(by: Actor, sent: dict[str, Any], present: dict[str, Any]) -> dict[str, Any]:
+    kept = {"segments": present["segments"]} if by.user.dsp and "segments" in present else {}
+    return shown_to(by, sent) | kept
+
+
+def is_known(document: dict[str, Any]) -> bool:
+    """Tell whether the catalogue knows what a document names; those that it knows all mean the same."""
+    return "unknown" not in document.get("filter", {})
+
+
 def newest_first(saved: Saved) -> list[tuple[int, str, dict[str, Any]]]:
     return [(number, *one) for number, one in reversed([*enumerate(saved.history, 1)])]
 
@@ -161,6 +173,7 @@ class TwoCompanies(RuleBasedStateMachine):
         self.opened: list[Opened] = []
         self.trail: dict[int | None, list[tuple[datetime, str, str]]] = {}
         self.homes: dict[str, int | None] = {}
+        self.failed: list[tuple[str, datetime]] = []
         self.is_well = False
 
     def teardown(self) -> None:
@@ -188,9 +201,9 @@ class TwoCompanies(RuleBasedStateMachine):
     def now(self) -> datetime:
         return self.both.clock.time
 
-    def tell(self, by: User, action: str) -> None:
-        """Note what the audit trail has to say."""
-        self.trail.setdefault(by.company_id, []).append((self.now, action, by.username))
+    def tell(self, by: User, action: str, subject: User | Preset) -> None:
+        """Note what the audit trail of the subject's company has to say."""
+        self.trail.setdefault(subject.company_id, []).append((self.now, action, by.username))
 
     def named(self, username: str) -> Person | None:
         found = [one for one in self.persons if one.there and one.user.username.casefold() == username.casefold()]
@@ -200,11 +213,6 @@ class TwoCompanies(RuleBasedStateMachine):
         """Tell whether an owner has a preset of a name, other than that one."""
         mine = [one for one in self.saved if one.there and one.owner is owner and one is not by]
         return owner.there and name in [one.name for one in mine]
-
-    def is_last(self, person: Person) -> bool:
-        """Tell whether somebody is the only SuperAdmin who can sign in."""
-        super_admins = [one for one in self.persons if one.there and one.user.role == "SuperAdmin"]
-        return [one for one in super_admins if one.user.active] == [person]
 
     def end_sessions(self, person: Person) -> None:
         for one in self.opened:
@@ -255,6 +263,7 @@ class TwoCompanies(RuleBasedStateMachine):
             (new.company_name is not None and (is_super or not by_super), RequestError),
             (not all(map(is_name, (new.username, new.first_name, new.last_name))), RequestError),
             (new.password not in PASSWORDS, PasswordRefused),
+            (not by.is_unchanged, NotSignedIn),
             (self.named(new.username) is not None, Conflict),
         )
         if not reasons:
@@ -282,7 +291,7 @@ class TwoCompanies(RuleBasedStateMachine):
             created=self.now,
             created_by_id=by.user.id,
         )
-        self.tell(by.user, "user created")
+        self.tell(by.user, "user created", user)
         self.persons.append(Person(answers, answers, new.password))
         return self.persons[-1]
 
@@ -306,13 +315,13 @@ class TwoCompanies(RuleBasedStateMachine):
             (not who.there or not by.sees(before.company_id), NotFound),
             ((before.role == "SuperAdmin") != (after.role == "SuperAdmin"), RequestError),
             (is_self and not after.active, RequestError),
-            (self.is_last(who) and not after.active, Conflict),
+            (not by.is_unchanged, NotSignedIn),
         )
         answers = self.does(by, reasons, lambda side: side.users.change(by.on(side), side.of(who.ids), change))
         if answers:
             assert answers.in_memory == after
             who.twin, who.password = answers, password or who.password
-            self.tell(by.user, "user changed")
+            self.tell(by.user, "user changed", before)
             if password or after.role != before.role or not after.active:
                 self.end_sessions(who)
 
@@ -322,16 +331,16 @@ class TwoCompanies(RuleBasedStateMachine):
             (not by.manages or by.is_below(who.user.role), Forbidden),
             (by.person is who, RequestError),
             (not who.there or not by.sees(who.user.company_id), NotFound),
-            (self.is_last(who), Conflict),
+            (not by.is_unchanged, NotSignedIn),
         )
         if self.does(by, reasons, lambda side: side.users.delete(by.on(side), side.of(who.ids))):
             who.there = False
             self.end_sessions(who)
-            self.tell(by.user, "user deleted")
+            self.tell(by.user, "user deleted", who.user)
 
     @rule(by=actors, no_id=st.sampled_from(NO_IDS))
     def ask_for_nobody(self, by: Actor, no_id: int) -> None:
-        refused = faults((by.manages, NotFound), (not by.manages, Forbidden))
+        refused = faults((by.manages, NotFound), (not by.manages, Forbidden), (not by.is_unchanged, NotSignedIn))
         change = UserChange(first_name="Nobody")
         self.does(by, refused, lambda side: side.users.change(by.on(side), no_id, change))
         self.does(by, refused, lambda side: side.users.delete(by.on(side), no_id))
@@ -370,9 +379,12 @@ class TwoCompanies(RuleBasedStateMachine):
         assert preset.owner_id == (saved.owner.user.id if saved.owner.there else None)
         assert preset.username == saved.owner.user.username
         for one in view.alike:
-            assert one.id != preset.id
-            assert (one.company_id, one.fingerprint) == (preset.company_id, preset.fingerprint)
-            assert by.user.role != "User" or one.owner_id == by.user.id
+            (other,) = [other for other in self.saved if other.preset.id == one.id]
+            assert other is not saved
+            assert (one.name, other.preset.company_id) == (other.name, preset.company_id)
+            assert is_known(other.history[-1][1])
+            assert is_known(document)
+            assert other.is_read_by(by)
         return True
 
     def refusals(self, by: Actor, saved: Saved, version: int | None) -> set[type[SegmentationError]]:
@@ -416,7 +428,7 @@ class TwoCompanies(RuleBasedStateMachine):
             return multiple()
         saved = Saved(Twin(*(view.preset for view in answers)), by.person, [(name, sent)])
         self.saved.append(saved)
-        self.tell(by.user, "preset created")
+        self.tell(by.user, "preset created", saved.preset)
         self.is_shown(by, saved, answers.in_memory)
         return saved
 
@@ -432,13 +444,14 @@ class TwoCompanies(RuleBasedStateMachine):
             (sent in NO_DOCUMENTS, RequestError),
             (sent == NO_JSON, DocumentError),
         )
-        after = (name or saved.name, sent if isinstance(sent, dict) else saved.history[-1][1])
+        present = saved.history[-1][1]
+        after = (name or saved.name, written_by(by, sent, present) if isinstance(sent, dict) else present)
 
         async def change(side: Side) -> PresetView:
             return await side.presets.change(by.on(side), side.of(saved.ids), name=name, sent=sent, version=told)
 
         if self.becomes(by, saved, after, reasons, change):
-            self.tell(by.user, "preset changed")
+            self.tell(by.user, "preset changed", saved.preset)
 
     @rule(by=owner_or_other, saved=presets, to=st.sampled_from((1, 1, 2, 3, *NO_IDS)), version=versions)
     def revert_preset(self, by: Actor | None, saved: Saved, to: int, version: int | None) -> None:
@@ -452,7 +465,7 @@ class TwoCompanies(RuleBasedStateMachine):
             return await side.presets.revert(by.on(side), side.of(saved.ids), to, version=told)
 
         if self.becomes(by, saved, after, reasons, revert):
-            self.tell(by.user, "preset reverted")
+            self.tell(by.user, "preset reverted", saved.preset)
 
     @rule(by=owner_or_other, saved=presets, version=versions)
     def delete_preset(self, by: Actor | None, saved: Saved, version: int | None) -> None:
@@ -461,7 +474,7 @@ class TwoCompanies(RuleBasedStateMachine):
         reasons = self.refusals(by, saved, version)
         if self.does(by, reasons, lambda side: side.presets.delete(by.on(side), side.of(saved.ids), version=told)):
             saved.there = False
-            self.tell(by.user, "preset deleted")
+            self.tell(by.user, "preset deleted", saved.preset)
 
     @rule(by=actors, saved=presets)
     def look_at_preset(self, by: Actor, saved: Saved) -> None:
@@ -552,14 +565,18 @@ class TwoCompanies(RuleBasedStateMachine):
         username, password = cased(who.user.username), who.password if given is None else given
         found = self.named(username)
         is_right = found is not None and found.user.active and found.password == password
-        reasons = faults((not is_right, WrongCredentials))
-        answers = self.does(None, reasons, lambda side: side.sign_in(username, password))
+        lately = [name for name, at in self.failed if at > self.now - WITHIN]
+        is_full = lately.count(folded_name(username)) >= MOST_PER_NAME
+        reasons = faults((is_full, Throttled), (not is_full and not is_right, WrongCredentials))
+        answers = self.does(None, reasons, lambda side: side.sign_in(username, password, Client("192.0.2.1")))
+        if reasons == {WrongCredentials}:
+            self.failed.append((folded_name(username), self.now))
         if answers is None or found is None:
             return multiple()
         now = replace(found.user, last_login=self.now)
         found.twin = Twin(*(user for user, _ in answers))
         assert found.user == now
-        self.tell(found.user, "signed in")
+        self.tell(found.user, "signed in", found.user)
         self.opened.append(Opened(found, Twin(*(tokens for _, tokens in answers)), self.now, self.now))
         return self.opened[-1]
 
@@ -591,7 +608,7 @@ class TwoCompanies(RuleBasedStateMachine):
         self.does(None, set(), lambda side: side.sign_out(side.of(session.tokens).token))
         if session.there and self.now < session.created + LIFETIME:
             session.there = False
-            self.tell(session.person.user, "signed out")
+            self.tell(session.person.user, "signed out", session.person.user)
 
     # What no use case does
 
@@ -633,11 +650,11 @@ class TwoCompanies(RuleBasedStateMachine):
 
     @invariant()
     def the_stores_hold_what_the_model_does(self) -> None:
-        async def read(stores: Stores) -> tuple[list[User], list[Preset], list[Head]]:
-            return await stores.users.all(), await stores.presets.all(owner=None), await stores.audit.heads()
+        async def read(stores: Stores) -> tuple[list[User], list[Preset], list[ChainEnd]]:
+            return await stores.users.all(), await stores.presets.all(owner=None), await stores.audit.ends()
 
         answers = self.both.ask(lambda side: side.work.run(ALL_COMPANIES, read))
-        users, kept, heads = answers.in_memory
+        users, kept, ends = answers.in_memory
         assert {user.id: user for user in users} == {one.user.id: one.user for one in self.persons if one.there}
         assert len({user.username.casefold() for user in users}) == len(users)
         assert any(user.role == "SuperAdmin" and user.active for user in users)
@@ -646,16 +663,17 @@ class TwoCompanies(RuleBasedStateMachine):
         expected = {one.preset.id: (one.name, len(one.history)) for one in self.saved if one.there}
         assert {preset.id: (preset.name, preset.version) for preset in kept} == expected
         lengths = {company_id: len(chain) for company_id, chain in self.trail.items()}
-        assert {head.company_id: head.number for head in heads} == lengths
+        assert {end.company_id: end.head.number for end in ends if end.head} == lengths
+        assert all(end.head == end.last for side in answers for end in side[2])
         self.is_well = True
 
     def histories_have_no_gap_and_chains_are_whole(self) -> None:
         async def look(side: Side) -> tuple[list[list[PresetVersion]], list[list[Record]]]:
             async def read(stores: Stores) -> tuple[list[list[PresetVersion]], list[list[Record]]]:
-                heads = await stores.audit.heads()
-                chains = [await stores.audit.chain(head.company_id, after=0, limit=1_000) for head in heads]
-                for head, chain in zip(heads, chains, strict=True):
-                    assert broken(chain, AUDIT_KEY, exported=head) == []
+                ends = await stores.audit.ends()
+                chains = [await stores.audit.chain(end.company_id, after=None, limit=1_000) for end in ends]
+                for end, chain in zip(ends, chains, strict=True):
+                    assert broken(chain, AUDIT_KEY, exported=end.head) == []
                 return [await stores.presets.versions(side.of(one.ids)) for one in self.saved], chains
 
             return await side.work.run(ALL_COMPANIES, read)
@@ -700,6 +718,7 @@ def reaches(me: User, other: User, foreign: Preset | None) -> list[Callable[[Sto
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.requirement(24)
 def test_memory_and_postgres_answer_alike_and_as_the_model_says(version: int, server: Callable[[int], Server]) -> None:
     class OnThisServer(TwoCompanies):
         pass

@@ -43,6 +43,7 @@ async def test_what_an_action_changes_it_sees_itself(work: Work) -> None:
     await work.run(ALL_COMPANIES, change)
 
 
+@pytest.mark.requirement(36)
 async def test_of_an_action_that_raises_nothing_is_kept_and_its_error_goes_on(work: Work) -> None:
     kept = await add_user(work, "kept", await add_company(work))
     fault = Fault()
@@ -63,7 +64,7 @@ async def test_of_an_action_that_raises_nothing_is_kept_and_its_error_goes_on(wo
     async def look(stores: Stores) -> None:
         assert await stores.users.all() == [kept]
         assert await stores.presets.all(owner=None) == []
-        assert await stores.audit.heads() == []
+        assert await stores.audit.ends() == []
 
     await work.run(ALL_COMPANIES, look)
 
@@ -89,7 +90,7 @@ async def test_after_a_conflict_that_is_dealt_with_the_rest_goes_on(work: Work) 
     async def look(stores: Stores) -> None:
         assert await stores.users.all() == [replace(ana, first_name="Ana")]
         assert {(one.name, one.version) for one in await stores.presets.all(owner=None)} == {("one", 1), ("two", 1)}
-        assert len(await stores.audit.heads()) == 1
+        assert len(await stores.audit.ends()) == 1
 
     await work.run(ALL_COMPANIES, look)
 
@@ -104,7 +105,7 @@ async def test_no_unit_of_work_sees_a_part_of_another(work: Work) -> None:
 
     async def count(stores: Stores) -> tuple[int, int]:
         # In this order: what comes to be between the two reads may be seen by the second alone.
-        heads = len(await stores.audit.heads())
+        heads = len(await stores.audit.ends())
         return len(await stores.users.all()), heads
 
     changing = asyncio.create_task(work.run(ALL_COMPANIES, change))
@@ -129,6 +130,7 @@ async def test_of_changes_at_once_to_a_locked_account_none_is_lost(work: Work) -
     assert after == replace(ana, first_name="x" * 16)
 
 
+@pytest.mark.requirement(36)
 async def test_of_a_cancelled_unit_of_work_nothing_is_kept_and_the_next_one_runs(work: Work) -> None:
     company = await add_company(work)
     started = asyncio.Event()

@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from adapters.postgres.embedded import EmbeddedPostgres
+from adapters.postgres.processes import wait_until
 from tests.e2e.test_administration import run
 from tests.postgres import VERSIONS, Server, programs
 from tests.served import PASSWORD, data_folder, environ_of
@@ -98,14 +100,22 @@ def test_an_embedded_database_is_copied_with_its_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_roles_may_be_made_by_several_at_once(version: int) -> None:
+def test_whoever_makes_the_roles_by_psql_keeps_others_waiting_until_all_is_made(version: int) -> None:
     server = Server(version)
     try:
         server.forget_roles()
         url = server.url_of("postgres").super_url
         command = [str(programs(version) / "psql"), "--no-psqlrc", "--set=ON_ERROR_STOP=1", f"--file={ROLES}", url]
-        makers = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(6)]
+        with psycopg.connect(url) as stranger, psycopg.connect(url, autocommit=True) as watcher:
+            stranger.execute("CREATE ROLE segmentation_owner")
+            makers = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(3)]
+            locks = (
+                "SELECT count(*) FILTER (WHERE granted), count(*) FILTER (WHERE NOT granted)"
+                " FROM pg_locks WHERE locktype = 'advisory'"
+            )
+            assert wait_until(lambda: watcher.execute(locks).fetchone() == (1, 2), seconds=10)
+            stranger.rollback()
         told = [maker.communicate()[1] for maker in makers]
-        assert [maker.returncode for maker in makers] == [0] * 6, told
+        assert [maker.returncode for maker in makers] == [0] * 3, told
     finally:
         server.stop()

@@ -50,6 +50,17 @@ async def test_an_account_is_made_as_asked_for(house: House, people: People) -> 
     assert record.after == {"username": "Neu", "role": "Manager", "company_name": "Here", "first_name": "Neu", "last_name": "Tester", "dsp": True, "status": "inactive"}  # fmt: skip
 
 
+async def test_what_a_super_admin_does_is_in_the_trail_of_the_accounts_company(house: House, people: People) -> None:
+    made = (await house.add(people.root, "new", company="Here")).user
+    await house.users.change(people.root, made.id, UserChange(dsp=True))
+    await house.users.delete(people.root, made.id)
+    second = (await house.add(people.root, "second", "SuperAdmin")).user
+    told = [record.entry for record in await house.records(made.company_id)][-3:]
+    assert [one.action for one in told] == ["user created", "user changed", "user deleted"]
+    assert {(one.actor, one.actor_id) for one in told} == {("root", people.root.user.id)}
+    assert [record.entry.subject for record in await house.records(None)] == [f"user {second.id}"]
+
+
 async def test_companies_come_to_be_when_a_super_admin_names_them_whatever_the_case(
     house: House, people: People
 ) -> None:
@@ -72,6 +83,7 @@ async def test_companies_come_to_be_when_a_super_admin_names_them_whatever_the_c
         ("root", "SuperAdmin", "Here", RequestError, r"\$\.companyName"),
     ],
 )
+@pytest.mark.requirement(23)
 async def test_who_may_make_whom(  # noqa: PLR0913, PLR0917  one parameter a column
     house: House, people: People, by: str, role: Role, company: str | None, error: type[Exception], said: str
 ) -> None:
@@ -142,6 +154,7 @@ async def test_the_same_value_again_and_an_empty_password_succeed_and_nothing_at
 @pytest.mark.parametrize(
     "change", [UserChange(password="another password"), UserChange(role="Manager"), UserChange(status="inactive")]
 )
+@pytest.mark.requirement(10)
 async def test_a_new_password_or_role_and_being_shut_out_end_sessions(
     house: House, people: People, change: UserChange
 ) -> None:
@@ -180,6 +193,7 @@ async def test_a_new_password_replaces_the_old_one_and_stays_out_of_the_trail(ho
         ("admin", "user", UserChange(last_name="\0"), RequestError, r"\$\.lastName"),
     ],
 )
+@pytest.mark.requirement(23)
 async def test_what_nobody_may_change(  # noqa: PLR0913, PLR0917  one parameter a column
     house: House, people: People, by: str, of: str, change: UserChange, error: type[Exception], said: str
 ) -> None:
@@ -189,6 +203,7 @@ async def test_what_nobody_may_change(  # noqa: PLR0913, PLR0917  one parameter 
     assert await house.users.all(people.root) == before
 
 
+@pytest.mark.requirement(23)
 async def test_nobody_acts_on_a_higher_role(people: People) -> None:
     """A SuperAdmin is in nobody else's scope, so this is the rule alone."""
     root, admin = people.root.user, people.admin.user
@@ -196,19 +211,40 @@ async def test_nobody_acts_on_a_higher_role(people: People) -> None:
         require_may_change(admin, root, root)
 
 
+@pytest.mark.requirement(23)
 async def test_the_last_super_admin_who_can_sign_in_stays(house: House, people: People) -> None:
     second = await house.add(people.root, "second", "SuperAdmin")
     await house.users.change(people.root, second.user.id, UserChange(status="inactive"))
     await house.users.change(people.root, second.user.id, UserChange(status="active"))
     await house.users.delete(second, people.root.user.id)
-    shut_out = await house.add(second, "third", "SuperAdmin", status="inactive")
     for act in (
-        house.users.delete(shut_out, second.user.id),
-        house.users.change(shut_out, second.user.id, UserChange(status="inactive")),
+        house.users.delete(people.root, second.user.id),
+        house.users.change(people.root, second.user.id, UserChange(status="inactive")),
+        house.add(people.root, "third", "SuperAdmin"),
     ):
-        with pytest.raises(Conflict, match="last SuperAdmin"):
+        with pytest.raises(NotSignedIn, match="Your account has changed"):
             await act
-    await house.users.delete(second, shut_out.user.id)
+    with pytest.raises(RequestError):
+        await house.users.delete(second, second.user.id)
+    assert second.user in await house.users.all(second)
+
+
+@pytest.mark.requirement(11)
+@pytest.mark.parametrize("loss", [UserChange(role="Manager"), UserChange(status="inactive")])
+async def test_who_has_lost_his_rights_since_his_request_began_changes_nothing(
+    house: House, people: People, loss: UserChange
+) -> None:
+    await house.users.change(people.root, people.admin.user.id, loss)
+    before = await house.users.all(people.root)
+    for act in (
+        house.users.create(people.admin, NEW),
+        house.users.change(people.admin, people.user.user.id, UserChange(dsp=True)),
+        house.users.change(people.admin, people.admin.user.id, UserChange(first_name="Mine")),
+        house.users.delete(people.admin, people.user.user.id),
+    ):
+        with pytest.raises(NotSignedIn, match="Your account has changed"):
+            await act
+    assert await house.users.all(people.root) == before
 
 
 async def test_deleting_ends_sessions_frees_the_name_and_leaves_the_presets_to_admins(
@@ -239,5 +275,6 @@ async def test_whom_nobody_deletes(house: House, people: People, by: str, of: st
     assert acting.user in await house.users.all(people.root)
 
 
+@pytest.mark.requirement(48)
 def test_a_new_account_keeps_its_password_to_itself() -> None:
     assert PASSWORD not in repr(NEW)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from dataclasses import replace as altered
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from segmentation_core.errors import Forbidden
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from segmentation_core.audit import Record
     from segmentation_core.presets import Preset, PresetVersion
+    from segmentation_core.resets import Reset
     from segmentation_core.sessions import Session
     from segmentation_core.users import Account, Company, Scope
 
@@ -48,6 +49,13 @@ class Log(Generic[Row]):
         return self._rows[self._length - 1] if self._length else None
 
 
+class Hit(NamedTuple):
+    """That something happened, once."""
+
+    key: str
+    at: datetime
+
+
 @dataclass
 class Tables:
     """What all stores hold together; rows are frozen, so a copy of the dicts is a copy of everything."""
@@ -55,10 +63,11 @@ class Tables:
     companies: dict[int, Company] = field(default_factory=dict)
     accounts: dict[int, Account] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
+    resets: dict[int, Reset] = field(default_factory=dict)
     presets: dict[int, Preset] = field(default_factory=dict)
     versions: dict[int, Log[PresetVersion]] = field(default_factory=dict)
     chains: dict[int | None, Log[Record]] = field(default_factory=dict)
-    hits: dict[str, tuple[datetime, ...]] = field(default_factory=dict)
+    hits: dict[int, Hit] = field(default_factory=dict)
     last_id: int = 0
 
     def copied(self) -> Tables:
@@ -67,6 +76,7 @@ class Tables:
             companies=dict(self.companies),
             accounts=dict(self.accounts),
             sessions=dict(self.sessions),
+            resets=dict(self.resets),
             presets=dict(self.presets),
             versions=dict(self.versions),
             chains=dict(self.chains),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from litestar import Litestar, Router
@@ -12,7 +12,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from adapters.builds import cancelled
-from entrypoints.http import audience, audit, auth, documented, operations, presets, sign_in, users
+from entrypoints.http import audience, audit, auth, documented, operations, passwords, presets, sign_in, users
 from entrypoints.http.access import methods_of, public, require_declared_access
 from entrypoints.http.errors import respond
 from entrypoints.http.gate import Gate
@@ -30,14 +30,22 @@ MAX_BODY: Final = 1_000_000
 
 
 def create_app(container: Container) -> Litestar:
-    """Return the application. Raises where a route does not declare who may call it."""
+    """Return the application.
+
+    Raises where a route does not declare who may call it, and SettingsError where mail goes nowhere that there is.
+    """
     settings = container.settings()
+    container.asked_resets()
     app = Litestar(
         route_handlers=[
             operations.root,
             operations.health,
+            operations.ready,
             sign_in.login,
             sign_in.logout,
+            passwords.change_password,
+            passwords.forgot_password,
+            passwords.reset_password,
             sign_in.protected,
             sign_in.me,
             audience.build,
@@ -62,9 +70,13 @@ def create_app(container: Container) -> Litestar:
             name: _provided(getattr(container, name))
             for name in (
                 "settings",
+                "work",
                 "catalog",
                 "sign_in",
                 "sign_out",
+                "change_password",
+                "asked_resets",
+                "reset_password",
                 "build_audience",
                 "manage_users",
                 "manage_presets",
@@ -101,17 +113,15 @@ def create_app(container: Container) -> Litestar:
 
 @asynccontextmanager
 async def _running(container: Container) -> AsyncIterator[None]:
-    """Open the stores, and record builds, as long as the application runs."""
-    work, builds = container.work(), container.builds()
+    """Open the stores, record builds and send mail, as long as the application runs."""
+    work, builds, resets = container.work(), container.builds(), container.asked_resets()
     await work.open()
-    recording = asyncio.create_task(builds.run())
-    try:
+    async with AsyncExitStack() as ending:  # each step is taken, whatever the one before raises
+        ending.push_async_callback(work.close)
+        ending.push_async_callback(cancelled, asyncio.create_task(builds.run()))
+        ending.push_async_callback(cancelled, asyncio.create_task(resets.run()))
+        ending.push_async_callback(resets.finish)
         yield
-    finally:
-        try:
-            await cancelled(recording)
-        finally:
-            await work.close()
 
 
 def _provided(provider: Callable[[], object]) -> Provide:

@@ -38,6 +38,10 @@ PROBLEM: Final = "application/problem+json"
 FURTHER: Final[dict[str, frozenset[int]]] = {
     "signIn": frozenset({401, 403, 429, 503}),
     "signOut": frozenset({503}),
+    "getReadiness": frozenset({503}),
+    "changePassword": frozenset({429}),
+    "forgotPassword": frozenset({403}),
+    "resetPassword": frozenset({403, 503}),
     "createUser": frozenset({409}),
     "changeUser": frozenset({409}),
     "deleteUser": frozenset({409}),
@@ -56,6 +60,7 @@ _MEANING: Final = {
     401: "Nobody is signed in with what the request carries.",
     403: "The account may not do this, or the CSRF token is not this session's.",
     404: "It is not there, or it is not the caller's to see.",
+    408: "The body did not arrive in time.",
     409: "Something of that name exists already, or what exists forbids the change.",
     412: "It has changed since the client read it (If-Match).",
     413: "The body is larger than the service takes.",
@@ -77,10 +82,13 @@ _SET_COOKIE: Final = OpenAPIHeader(
     schema=Schema(type=OpenAPIType.STRING), description=f"The cookies `{TOKEN}` and `{CSRF_TOKEN}`, or that they end."
 )
 
-_FILTER: Final = {"audienceFilters": {"automobile": ["automobile_1"], "income": ["1", "2"], "lifestyle": []}}
+_FILTER: Final = {"audienceFilters": {"age": ["30-40", "40-50"], "household_size": ["3"], "main_type": []}}
 
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "signIn": {"username": "analyst", "password": "correct horse battery"},
+    "changePassword": {"current_password": "correct horse battery", "new_password": "four other plain words"},
+    "forgotPassword": {"username": "ana@example.com"},
+    "resetPassword": {"token": "as-it-stands-in-the-mail", "new_password": "four other plain words"},
     "buildAudience": {**_FILTER, "segments": {}, "metadata": {}},
     "createUser": {
         "firstName": "Ana",
@@ -92,11 +100,11 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "dsp": False,
     },
     "changeUser": {"role": "Manager", "status": "active", "password": ""},
-    "createPreset": {"preset_name": "Families with a car", "preset_filter_json": _FILTER},
-    "changePreset": {"preset_name": "Families with two cars"},
+    "createPreset": {"preset_name": "Families of three", "preset_filter_json": _FILTER},
+    "changePreset": {"preset_name": "Small families"},
     "revertPreset": {"version": 1},
 }
-"""What a client sends, by operation."""
+"""What a client sends, by operation; the filters are of the demo's catalogue."""
 
 
 def complete(app: Litestar) -> None:
@@ -113,6 +121,9 @@ def complete(app: Litestar) -> None:
                 _complete(operation, public=is_public(handler))
     components = document.components
     _, schemas = msgspec.json.schema_components([ProblemDetails], ref_template="#/components/schemas/{name}")
+    for shape in components.schemas.values():
+        if shape.properties:
+            shape.additional_properties = False  # unknown fields are refused, and none are answered
     components.schemas = {**schemas, **components.schemas}
     components.security_schemes = {
         "session": SecurityScheme(type="apiKey", name=TOKEN, security_scheme_in="cookie"),
@@ -127,7 +138,7 @@ def statuses(operation: Operation, *, public: bool) -> set[int]:
     headers = {one.name for one in parameters}
     found = {400} | FURTHER.get(str(operation.operation_id), frozenset())
     found |= set() if public else {401, 403, 503}
-    found |= {413, 415} if operation.request_body else set()
+    found |= {408, 413, 415} if operation.request_body else set()
     found |= {404} if any(one.param_in == "path" for one in parameters) else set()
     found |= {412} if "If-Match" in headers else set()
     return found | ({304} if "If-None-Match" in headers else set())
@@ -143,7 +154,7 @@ def _complete(operation: Operation, *, public: bool) -> None:
             headers["X-Request-ID"] = _REQUEST_ID
             if name in TAGGED or _takes(operation, "If-None-Match"):
                 headers["ETag"] = _ETAG
-            if name in {"signIn", "signOut"}:
+            if name in {"signIn", "signOut", "changePassword"}:
                 headers["Set-Cookie"] = _SET_COOKIE
     responses |= {str(status): _refusal(status) for status in sorted(statuses(operation, public=public))}
     operation.responses = responses

@@ -78,9 +78,9 @@ class Gate:
     def _refuse_large(self, scope: HTTPScope) -> None:
         address = len(scope["raw_path"]) + len(scope["query_string"])
         if address > LONGEST_ADDRESS:
-            raise HTTPException(status_code=414, detail=f"The address is longer than {LONGEST_ADDRESS:,} bytes.")
+            raise ClientException(f"The address is longer than {LONGEST_ADDRESS:,} bytes.")
         if address + sum(len(name) + len(value) for name, value in scope["headers"]) > LARGEST_HEAD:
-            raise HTTPException(status_code=431, detail=f"The headers have more than {LARGEST_HEAD:,} bytes.")
+            raise ClientException(f"The headers have more than {LARGEST_HEAD:,} bytes.")
 
     def _refuse_other_hosts(self, scope: HTTPScope, headers: Headers) -> None:
         """Refuse a name that is not ours: a page that has it may be led here by its own DNS ("DNS rebinding")."""
@@ -136,7 +136,7 @@ class _Answer:
     async def send(self, message: Message) -> None:
         """Send a part of the answer."""
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status = int(message["status"])
             allowed = self._methods.get(self._scope.get("path_template", ""))
             if allowed and self._scope["method"] == HttpMethod.OPTIONS:
                 # Litestar names the methods of the first handler that the route was made of.

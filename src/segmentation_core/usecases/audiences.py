@@ -12,10 +12,12 @@ from segmentation_core.planning import Nearest, Plan, plan_audience
 from segmentation_core.population import PlanSize
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from segmentation_core.catalog import Catalog
     from segmentation_core.filters import Filter
     from segmentation_core.population import Population
-    from segmentation_core.ports import Builds, Clock
+    from segmentation_core.ports import Builds, Clock, Thinking
     from segmentation_core.usecases.acting import Acting
 
 
@@ -36,29 +38,25 @@ class Audience(msgspec.Struct, frozen=True):
 class BuildAudience:
     """Turn a filter into a size and a plan, and check one against the other."""
 
-    def __init__(self, catalog: Catalog, population: Population, clock: Clock, builds: Builds) -> None:
+    def __init__(
+        self, catalog: Catalog, population: Population, thinking: Thinking, clock: Clock, builds: Builds
+    ) -> None:
         self._catalog = catalog
         self._population = population
+        self._thinking = thinking
         self._clock = clock
         self._builds = builds
 
-    async def __call__(self, by: Acting, wanted: Filter) -> Audience:
-        """Return the audience that `wanted` means. An account that may not see lists gets its size alone.
+    async def __call__(self, by: Acting, asked: Callable[[], Filter]) -> Audience:
+        """Return the audience of the filter that `asked` returns. One that may not see lists gets its size alone.
 
+        Reading a large filter takes time too, so it is done where the rest is worked out; what `asked` raises goes on.
         The build is recorded in the audit trail within a second.
 
         Raises PlanMismatch where an exact plan reaches another number of people than the filter: a fault of ours,
         which must not be sent.
         """
-        size = self._population.size(wanted)
-        plan = plan_audience(wanted, self._catalog)
-        plan_size = self._population.plan_size(plan)
-        if plan.exact and (plan_size.total != size or sum(plan_size.clauses) != size):
-            msg = f"plan {plan.fingerprint} reaches {plan_size}, its filter {size}"
-            raise PlanMismatch(msg)
-        plan = msgspec.structs.replace(
-            plan, superset=self._counted(plan.superset, size), subset=self._counted(plan.subset, size)
-        )
+        plan, size, plan_size = await self._thinking.answer(lambda: self._built(asked()), by=by.user.id)
         shown = by.user.may_see_lists
         now = self._clock.now()
         after = {"fingerprint": plan.fingerprint, "size": size, "catalog": self._catalog.title}
@@ -71,6 +69,16 @@ class BuildAudience:
             plan=plan if shown else None,
             plan_size=plan_size if shown else None,
         )
+
+    def _built(self, wanted: Filter) -> tuple[Plan, int, PlanSize]:
+        size = self._population.size(wanted)
+        plan = plan_audience(wanted, self._catalog)
+        plan_size = self._population.plan_size(plan)
+        if plan.exact and (plan_size.total != size or sum(plan_size.clauses) != size):
+            msg = f"plan {plan.fingerprint} reaches {plan_size}, its filter {size}"
+            raise PlanMismatch(msg)
+        superset, subset = self._counted(plan.superset, size), self._counted(plan.subset, size)
+        return msgspec.structs.replace(plan, superset=superset, subset=subset), size, plan_size
 
     def _counted(self, near: Nearest | msgspec.UnsetType | None, size: int) -> Nearest | msgspec.UnsetType | None:
         """Say how many people a superset, or a subset, of an audience of this size is off."""

@@ -2,47 +2,57 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
 
 from segmentation_core.errors import Forbidden, NotFound, Problem, RequestError, Stale
 from segmentation_core.presets import (
-    Meaning,
+    NamedPreset,
     Preset,
     PresetVersion,
+    fingerprint_of,
     may_read,
     may_write,
-    meaning_of,
     preset_document,
+    problems_of,
     reads_of,
     shown_to,
+    written_by,
 )
 from segmentation_core.users import User, check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from segmentation_core.catalog import Catalog
-    from segmentation_core.ports import Clock, Stores, Work
+    from segmentation_core.ports import Clock, Stores, Thinking, Work
     from segmentation_core.usecases.acting import Acting
 
 
+_WithAlike: TypeAlias = "tuple[Preset, list[NamedPreset]]"
+"""A preset, and those that mean the same."""
+
+
 class PresetView(msgspec.Struct, frozen=True):
-    """A preset as an account may see it, what it means to the present catalogue, and those that mean the same."""
+    """A preset as an account may see it, what the present catalogue does not know of it, and those that mean the same.
+
+    `problems` is empty where the catalogue knows all that the document names.
+    """
 
     preset: Preset
-    meaning: Meaning
-    alike: tuple[Preset, ...] = ()
+    problems: tuple[Problem, ...]
+    alike: tuple[NamedPreset, ...] = ()
 
 
 class ManagePresets:
     """List, save, change, revert and delete presets, each change with its record and its version."""
 
-    def __init__(self, work: Work, catalog: Catalog, clock: Clock) -> None:
+    def __init__(self, work: Work, catalog: Catalog, thinking: Thinking, clock: Clock) -> None:
         self._work = work
         self._catalog = catalog
+        self._thinking = thinking
         self._clock = clock
 
     async def create(self, by: Acting, name: str, sent: object) -> PresetView:
@@ -50,6 +60,7 @@ class ManagePresets:
         check_name(name, path="$.preset_name")
         document = preset_document(sent)
         user, now = by.user, self._clock.now()
+        meaning = await self._meaning(by, document)
         preset = Preset(
             id=0,
             company_id=user.company_id,
@@ -62,16 +73,17 @@ class ManagePresets:
             created=now,
             updated=now,
             version=1,
-            catalog=self._catalog.title,
-            fingerprint=meaning_of(document, self._catalog).fingerprint,
+            **meaning,
         )
 
-        async def add(stores: Stores) -> PresetView:
+        async def add(stores: Stores) -> _WithAlike:
             added = await stores.presets.add(preset)
-            await stores.audit.add(by.entry("preset created", f"preset {added.id}", now, after=_told(added)))
-            return self._view(user, added, await stores.presets.alike(added, owner=reads_of(user)))
+            await stores.audit.add(
+                by.entry("preset created", f"preset {added.id}", now, company_id=added.company_id, after=_told(added))
+            )
+            return added, await stores.presets.alike(added, owner=reads_of(user))
 
-        return await self._work.run(user.scope, add)
+        return self._view(user, *await self._work.run(user.scope, add))
 
     async def page(self, by: Acting, *, search: str, offset: int, limit: int) -> tuple[list[PresetView], int]:
         """Return some of the presets that the caller may read, the newest first, and how many there are."""
@@ -79,23 +91,27 @@ class ManagePresets:
             by.user.scope,
             lambda stores: stores.presets.page(owner=reads_of(by.user), search=search, offset=offset, limit=limit),
         )
-        return [self._view(by.user, preset) for preset in found], total
+        return await self._views(by, found), total
 
     async def all(self, by: Acting, username: str | None = None) -> list[PresetView]:
         """Return every preset that the caller may read, or those of one user, the newest first."""
         found = await self._work.run(
             by.user.scope, lambda stores: stores.presets.all(owner=reads_of(by.user), username=username)
         )
-        return [self._view(by.user, preset) for preset in found]
+        return await self._views(by, found)
+
+    async def names(self, by: Acting) -> list[NamedPreset]:
+        """Return what every preset that the caller may read is known by, the newest first."""
+        return await self._work.run(by.user.scope, lambda stores: stores.presets.names(owner=reads_of(by.user)))
 
     async def get(self, by: Acting, preset_id: int) -> PresetView:
         """Return a preset. Raises NotFound where it is not there, or not the caller's to see."""
 
-        async def read(stores: Stores) -> PresetView:
+        async def read(stores: Stores) -> _WithAlike:
             preset = await _found(stores, by.user, preset_id)
-            return self._view(by.user, preset, await stores.presets.alike(preset, owner=reads_of(by.user)))
+            return preset, await stores.presets.alike(preset, owner=reads_of(by.user))
 
-        return await self._work.run(by.user.scope, read)
+        return self._view(by.user, *await self._work.run(by.user.scope, read))
 
     async def versions(self, by: Acting, preset_id: int) -> list[PresetVersion]:
         """Return the history of a preset, the newest first. Raises NotFound."""
@@ -127,9 +143,11 @@ class ManagePresets:
         if name is not None:
             check_name(name, path="$.preset_name")
         document = None if sent is None else preset_document(sent)
+        meaning = {} if document is None else await self._meaning(by, document)
 
         def changed(preset: Preset) -> Preset:
-            return replace(preset, name=name or preset.name, document=preset.document if document is None else document)
+            written = preset.document if document is None else written_by(by.user, document, preset.document)
+            return replace(preset, name=name or preset.name, document=written, **meaning)
 
         return await self._changed(by, preset_id, "preset changed", changed, version)
 
@@ -145,9 +163,10 @@ class ManagePresets:
             return found
 
         earlier = await self._work.run(by.user.scope, read)
+        meaning = await self._meaning(by, earlier.document)
 
         def changed(preset: Preset) -> Preset:
-            return replace(preset, name=earlier.name, document=earlier.document)
+            return replace(preset, name=earlier.name, document=earlier.document, **meaning)
 
         return await self._changed(by, preset_id, "preset reverted", changed, version)
 
@@ -158,36 +177,52 @@ class ManagePresets:
         async def remove(stores: Stores) -> None:
             preset = await _writable(stores, by.user, preset_id, version)
             await stores.presets.delete(preset_id)
-            await stores.audit.add(by.entry("preset deleted", f"preset {preset_id}", now, before=_told(preset)))
+            await stores.audit.add(
+                by.entry(
+                    "preset deleted", f"preset {preset_id}", now, company_id=preset.company_id, before=_told(preset)
+                )
+            )
 
         await self._work.run(by.user.scope, remove)
+
+    async def _meaning(self, by: Acting, document: dict[str, Any]) -> dict[str, Any]:
+        """Return what a preset keeps of a document's meaning.
+
+        It is made before a unit of work begins: so nobody waits for it at a lock.
+        """
+        fingerprint = await self._thinking.answer(lambda: fingerprint_of(document, self._catalog), by=by.user.id)
+        return {"catalog": self._catalog.title, "fingerprint": fingerprint}
 
     async def _changed(
         self, by: Acting, preset_id: int, action: str, changed: Callable[[Preset], Preset], version: int | None
     ) -> PresetView:
         now = self._clock.now()
 
-        async def store(stores: Stores) -> PresetView:
+        async def store(stores: Stores) -> _WithAlike:
             before = await _writable(stores, by.user, preset_id, version)
-            after = changed(before)
-            after = replace(
-                after,
-                updated=now,
-                version=before.version + 1,
-                catalog=self._catalog.title,
-                fingerprint=meaning_of(after.document, self._catalog).fingerprint,
-            )
+            after = replace(changed(before), updated=now, version=before.version + 1)
             await stores.presets.change(after, by.user.username)
             await stores.audit.add(
-                by.entry(action, f"preset {preset_id}", now, before=_told(before), after=_told(after))
+                by.entry(
+                    action,
+                    f"preset {preset_id}",
+                    now,
+                    company_id=before.company_id,
+                    before=_told(before),
+                    after=_told(after),
+                )
             )
-            return self._view(by.user, after, await stores.presets.alike(after, owner=reads_of(by.user)))
+            return after, await stores.presets.alike(after, owner=reads_of(by.user))
 
-        return await self._work.run(by.user.scope, store)
+        return self._view(by.user, *await self._work.run(by.user.scope, store))
 
-    def _view(self, user: User, preset: Preset, alike: list[Preset] | None = None) -> PresetView:
-        meaning = meaning_of(preset.document, self._catalog)
-        return PresetView(replace(preset, document=shown_to(user, preset.document)), meaning, tuple(alike or ()))
+    async def _views(self, by: Acting, found: list[Preset]) -> list[PresetView]:
+        """Return what is told of presets. Reading the documents of many is no work for the event loop."""
+        return await self._thinking.answer(lambda: [self._view(by.user, preset) for preset in found], by=by.user.id)
+
+    def _view(self, user: User, preset: Preset, alike: Sequence[NamedPreset] = ()) -> PresetView:
+        shown = replace(preset, document=shown_to(user, preset.document))
+        return PresetView(shown, problems_of(preset.document, self._catalog), tuple(alike))
 
 
 async def _found(stores: Stores, user: User, preset_id: int, *, lock: bool = False) -> Preset:
@@ -211,4 +246,10 @@ async def _writable(stores: Stores, user: User, preset_id: int, version: int | N
 
 def _told(preset: Preset) -> dict[str, Any]:
     """Return what the audit trail keeps of a preset."""
-    return {"name": preset.name, "document": preset.document, "version": preset.version, "username": preset.username}
+    return {
+        "name": preset.name,
+        "document": preset.document,
+        "version": preset.version,
+        "username": preset.username,
+        "company_name": preset.company_name,
+    }

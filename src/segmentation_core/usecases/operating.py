@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from segmentation_core.audit import ChainCheck, Entry
 from segmentation_core.errors import NotFound, Problem, RequestError
-from segmentation_core.users import ALL_COMPANIES, User, check_name, check_password
+from segmentation_core.users import ALL_COMPANIES, User, check_name, check_password, check_password_of, told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -39,7 +39,8 @@ class Operate:
             raise RequestError(Problem("--company", "a SuperAdmin belongs to no company", company_name))
         if role != "SuperAdmin":
             check_name(company_name or "", path="--company")
-        check_password(password, path="the password")
+        check_password(password, self._passwords.is_common, path="the password")
+        check_password_of(username, password, path="the password")
         password_hash = await self._passwords.hashed(password)
         now = self._clock.now()
 
@@ -56,14 +57,15 @@ class Operate:
                 created=now,
             )
             user = await stores.users.add(user, password_hash)
-            await stores.audit.add(self._entry("user created", user, after={"username": username, "role": role}))
+            await stores.audit.add(self._entry("user created", user, after=told(user)))
             return user
 
         return await self._work.run(ALL_COMPANIES, add)
 
     async def set_password(self, username: str, password: str) -> User:
         """Set the password of an account and end its sessions. Raises NotFound, PasswordRefused."""
-        check_password(password, path="the password")
+        check_password(password, self._passwords.is_common, path="the password")
+        check_password_of(username, password, path="the password")
         password_hash = await self._passwords.hashed(password)
 
         async def store(stores: Stores) -> User:
@@ -72,31 +74,42 @@ class Operate:
                 msg = f"There is no user {username!r}."
                 raise NotFound(msg)
             await stores.users.set_password_hash(account.user.id, password_hash)
+            await stores.resets.end(account.user.id)
             await stores.sessions.end_all(account.user.id)
-            await stores.audit.add(self._entry("user changed", account.user, after={"password": "changed"}))
+            present = told(account.user)
+            await stores.audit.add(
+                self._entry("user changed", account.user, before=present, after=present | {"password": "changed"})
+            )
             return account.user
 
         return await self._work.run(ALL_COMPANIES, store)
 
     async def verify(self, key: bytes, exported: Iterable[Head] = ()) -> tuple[list[Head], list[Problem]]:
-        """Return the ends of all chains, and what is wrong with them, held against ends that were exported before."""
-        heads = await self._work.run(ALL_COMPANIES, lambda stores: stores.audit.heads())
-        ends: dict[int | None, list[Head]] = {}
-        for head in (*heads, *exported):
-            ends.setdefault(head.company_id, []).append(head)
-        problems: list[Problem] = []
-        for company_id, known in ends.items():
-            check = ChainCheck(company_id, key, known)
+        """Return the ends that the chains have, and what is wrong with them.
+
+        They are held against their seals, the heads that the store keeps, and ends that were exported before.
+        """
+        ends = {end.company_id: end for end in await self._work.run(ALL_COMPANIES, lambda stores: stores.audit.ends())}
+        known: dict[int | None, list[Head]] = {company_id: [] for company_id in ends}
+        for head in exported:
+            known.setdefault(head.company_id, []).append(head)
+        heads, problems = [], []
+        for company_id, once in known.items():
+            check = ChainCheck(company_id, key, once)
             async for record in self._records(company_id):
                 check.add(record)
+            if company_id in ends:
+                check.add_end(ends[company_id])
             problems += check.end()
+            if check.last.number:
+                heads.append(check.last)
         return heads, problems
 
     async def _records(self, company_id: int | None) -> AsyncIterator[Record]:
-        after = 0
+        after: int | None = None
         while True:
 
-            async def more(stores: Stores, after: int = after) -> list[Record]:
+            async def more(stores: Stores, after: int | None = after) -> list[Record]:
                 return await stores.audit.chain(company_id, after=after, limit=_AT_ONCE)
 
             records = await self._work.run(ALL_COMPANIES, more)
@@ -106,5 +119,5 @@ class Operate:
                 return
             after = records[-1].number
 
-    def _entry(self, action: str, user: User, *, after: dict[str, Any]) -> Entry:
-        return Entry(action, None, _ACTOR, user.company_id, f"user {user.id}", self._clock.now(), after=after)
+    def _entry(self, action: str, user: User, *, after: dict[str, Any], before: dict[str, Any] | None = None) -> Entry:
+        return Entry(action, None, _ACTOR, user.company_id, f"user {user.id}", self._clock.now(), before, after)
