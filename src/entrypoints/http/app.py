@@ -30,8 +30,12 @@ MAX_BODY: Final = 1_000_000
 
 
 def create_app(container: Container) -> Litestar:
-    """Return the application. Raises where a route does not declare who may call it."""
+    """Return the application.
+
+    Raises where a route does not declare who may call it, and SettingsError where mail goes nowhere that there is.
+    """
     settings = container.settings()
+    container.asked_resets()
     app = Litestar(
         route_handlers=[
             operations.root,
