@@ -224,6 +224,7 @@ def test_a_device_that_is_known_signs_in_where_strangers_are_throttled(
         ({"Origin": "null"}, 403),
         ({"Origin": "{own}.evil.test"}, 403),
         ({"Origin": "file://"}, 403),
+        ({"Origin": "{own}/evil"}, 403),
         ({"Origin": "http://["}, 403),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Origin": "{own}", "Sec-Fetch-Site": "cross-site"}, 403),
@@ -240,6 +241,11 @@ def test_a_page_of_another_site_signs_nobody_in(
     assert ("set-cookie" in answer.headers) == (status == 200)
     if status == 403:
         assert answer.json()["error"] == "This request comes from a page of another site."
+    browser.sign_in("analyst")
+    gone = browser.http.post("/api/auth/logout", headers=sent)
+    assert gone.status_code == status
+    assert ("set-cookie" in gone.headers) == (status == 200)
+    assert browser.get("/api/auth/me").status_code == (401 if status == 200 else 200)
 
 
 @pytest.mark.requirement(12)

@@ -212,6 +212,23 @@ async def test_nobody_acts_on_a_higher_role(people: People) -> None:
 
 
 @pytest.mark.requirement(23)
+async def test_who_sees_sizes_only_has_no_say_over_who_sees_lists(house: House, people: People) -> None:
+    blind = Acting(await house.users.create(people.admin, NewUser("blind", PASSWORD, "Admin", "B", "A", dsp=True)))
+    blinder = await house.users.create(blind, NewUser("blinder", PASSWORD, "User", "B", "B", dsp=True))
+    await house.users.change(blind, blinder.id, UserChange(first_name="Bea"))
+    for change in (UserChange(dsp=False), UserChange(dsp=False, password="another password")):
+        for who in (blind.user, blinder):
+            with pytest.raises(Forbidden):
+                await house.users.change(blind, who.id, change)
+    with pytest.raises(Forbidden, match="sizes only"):
+        await house.users.change(blind, people.user.user.id, UserChange(password="another password"))
+    with pytest.raises(Forbidden, match="sizes only"):
+        await house.users.delete(blind, people.user.user.id)
+    with pytest.raises(Forbidden, match="sizes only"):
+        await house.users.create(blind, NewUser("seer", PASSWORD, "User", "S", "S"))
+
+
+@pytest.mark.requirement(23)
 async def test_the_last_super_admin_who_can_sign_in_stays(house: House, people: People) -> None:
     second = await house.add(people.root, "second", "SuperAdmin")
     await house.users.change(people.root, second.user.id, UserChange(status="inactive"))

@@ -37,7 +37,7 @@ PROBLEM: Final = "application/problem+json"
 
 FURTHER: Final[dict[str, frozenset[int]]] = {
     "signIn": frozenset({401, 403, 429, 503}),
-    "signOut": frozenset({503}),
+    "signOut": frozenset({403, 503}),
     "getReadiness": frozenset({503}),
     "changePassword": frozenset({429}),
     "forgotPassword": frozenset({403}),

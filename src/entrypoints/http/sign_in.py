@@ -119,6 +119,7 @@ async def logout(
     settings: NamedDependency[SkipValidation[Settings]],
 ) -> Response[Message]:
     """End the session, where there is one, and clear its cookies."""
+    require_own_page(request, settings.cors_origins)
     with suppress(NotSignedIn):  # a token sent twice is none, but its cookies are cleared all the same
         await sign_out(one_cookie(request.headers, TOKEN), request_id(request.scope))
     return Response(Message("You are signed out."), cookies=cleared_cookies(secure=settings.secure_cookies))
