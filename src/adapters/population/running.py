@@ -186,4 +186,6 @@ def _weighed(
     if not digits:
         return int(_sum(counts, dtype=np.uint32))
     np.copyto(weighed, counts)
+    if len(digits) == 1:
+        return int(digits[0].dot(weighed))
     return sum(int(digit.dot(weighed)) << place * DIGIT for place, digit in enumerate(digits))
