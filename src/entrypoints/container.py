@@ -4,24 +4,37 @@ from __future__ import annotations
 
 from dependency_injector import containers, providers
 
+from adapters.asked_resets import AskedResets
 from adapters.builds import BatchedBuilds
 from adapters.clock import SystemClock, SystemSecrets
 from adapters.devices import SignedDevices
+from adapters.mail import mailer_of
 from adapters.passwords import BcryptPasswords
 from adapters.tokens import JwtTokens
 from entrypoints.settings import Settings
 from segmentation_core.catalog import Catalog
 from segmentation_core.population import Population
-from segmentation_core.ports import Work
+from segmentation_core.ports import Clock, Secrets, Work
 from segmentation_core.usecases import (
     Authenticate,
     BuildAudience,
+    ChangePassword,
     ManagePresets,
     ManageUsers,
     ReadAudit,
+    ResetPassword,
+    SendReset,
     SignIn,
     SignOut,
 )
+
+
+def _asked_resets(settings: Settings, work: Work, clock: Clock, secrets: Secrets) -> AskedResets:
+    """Return what sends the tokens of forgotten passwords; without mail it only logs that it cannot."""
+    if not settings.mail:
+        return AskedResets(None)
+    mailer = mailer_of(settings.mail, settings.mail_from)
+    return AskedResets(SendReset(work, mailer, clock, secrets, settings.public_url))
 
 
 class Container(containers.DeclarativeContainer):
@@ -40,6 +53,9 @@ class Container(containers.DeclarativeContainer):
     builds = providers.Singleton(BatchedBuilds, work)
 
     sign_in = providers.Singleton(SignIn, work, passwords, tokens, devices, clock, secrets)
+    change_password = providers.Singleton(ChangePassword, work, passwords, tokens, clock, secrets)
+    asked_resets = providers.Singleton(_asked_resets, settings, work, clock, secrets)
+    reset_password = providers.Singleton(ResetPassword, work, passwords, clock)
     sign_out = providers.Singleton(SignOut, work, tokens, clock)
     authenticate = providers.Singleton(Authenticate, work, tokens, clock)
     build_audience = providers.Singleton(BuildAudience, catalog, population, clock, builds)

@@ -9,7 +9,7 @@ import msgspec
 
 from segmentation_core.documents import parse_json
 from segmentation_core.errors import FilterError, Problem, RequestError, TooComplex, excerpt
-from segmentation_core.filters import parse_choices, parse_filter
+from segmentation_core.filters import Filter, parse_choices, parse_filter
 
 if TYPE_CHECKING:
     from segmentation_core.catalog import Catalog
@@ -51,16 +51,12 @@ class PresetVersion(msgspec.Struct, frozen=True):
     changed_by: str
 
 
-class Meaning(msgspec.Struct, frozen=True):
-    """What a document means to a catalogue: a fingerprint, or the problems for which it means nothing."""
+class NamedPreset(msgspec.Struct, frozen=True):
+    """What a preset is known by."""
 
-    fingerprint: str | None
-    problems: tuple[Problem, ...]
-
-    @property
-    def valid(self) -> bool:
-        """Whether the catalogue knows all that the document names."""
-        return not self.problems
+    id: int
+    name: str
+    created: datetime
 
 
 def preset_document(sent: object, *, path: str = "$.preset_filter_json") -> dict[str, Any]:
@@ -89,19 +85,34 @@ def preset_document(sent: object, *, path: str = "$.preset_filter_json") -> dict
     return document
 
 
-def meaning_of(document: dict[str, Any], catalog: Catalog) -> Meaning:
-    """Return what a preset's document means to a catalogue."""
+def problems_of(document: dict[str, Any], catalog: Catalog) -> tuple[Problem, ...]:
+    """Return what a catalogue does not know of a preset's document; nothing where the preset is valid.
+
+    It is no dearer than reading the document.
+    """
     try:
-        wanted = (
-            parse_filter(document["filter"], catalog, path="$.filter")
-            if "filter" in document
-            else parse_choices(document["audienceFilters"], catalog, path="$.audienceFilters")
-        )
-        return Meaning(wanted.fingerprint, ())
+        _read(document, catalog)
     except FilterError as fault:
-        return Meaning(None, fault.problems)
-    except TooComplex as fault:
-        return Meaning(None, (Problem("$", str(fault)),))
+        return fault.problems
+    return ()
+
+
+def fingerprint_of(document: dict[str, Any], catalog: Catalog) -> str | None:
+    """Return what equals another document's exactly if both mean the same people.
+
+    It is None where the document means nothing to the catalogue, or is past the bounds of what can be compared. It may
+    take long: the filter's whole region is made for it.
+    """
+    try:
+        return _read(document, catalog).fingerprint
+    except (FilterError, TooComplex):
+        return None
+
+
+def _read(document: dict[str, Any], catalog: Catalog) -> Filter:
+    if "filter" in document:
+        return parse_filter(document["filter"], catalog, path="$.filter")
+    return parse_choices(document["audienceFilters"], catalog, path="$.audienceFilters")
 
 
 def shown_to(user: User, document: dict[str, Any]) -> dict[str, Any]:
@@ -109,6 +120,16 @@ def shown_to(user: User, document: dict[str, Any]) -> dict[str, Any]:
     if user.may_see_lists:
         return document
     return {name: part for name, part in document.items() if name != "segments"}
+
+
+def written_by(user: User, sent: dict[str, Any], present: dict[str, Any]) -> dict[str, Any]:
+    """Return what becomes of a preset's present document where an account writes another one over it.
+
+    What the account may not see it leaves as it is: a dsp account the segment lists.
+    """
+    if user.may_see_lists:
+        return sent
+    return shown_to(user, sent) | {name: part for name, part in present.items() if name == "segments"}
 
 
 def reads_of(user: User) -> int | None:

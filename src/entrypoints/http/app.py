@@ -12,7 +12,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from adapters.builds import cancelled
-from entrypoints.http import audience, audit, auth, documented, operations, presets, sign_in, users
+from entrypoints.http import audience, audit, auth, documented, operations, passwords, presets, sign_in, users
 from entrypoints.http.access import methods_of, public, require_declared_access
 from entrypoints.http.errors import respond
 from entrypoints.http.gate import Gate
@@ -39,6 +39,9 @@ def create_app(container: Container) -> Litestar:
             operations.ready,
             sign_in.login,
             sign_in.logout,
+            passwords.change_password,
+            passwords.forgot_password,
+            passwords.reset_password,
             sign_in.protected,
             sign_in.me,
             audience.build,
@@ -67,6 +70,9 @@ def create_app(container: Container) -> Litestar:
                 "catalog",
                 "sign_in",
                 "sign_out",
+                "change_password",
+                "asked_resets",
+                "reset_password",
                 "build_audience",
                 "manage_users",
                 "manage_presets",
@@ -103,13 +109,16 @@ def create_app(container: Container) -> Litestar:
 
 @asynccontextmanager
 async def _running(container: Container) -> AsyncIterator[None]:
-    """Open the stores, and record builds, as long as the application runs."""
-    work, builds = container.work(), container.builds()
+    """Open the stores, record builds and send mail, as long as the application runs."""
+    work, builds, resets = container.work(), container.builds(), container.asked_resets()
     await work.open()
     recording = asyncio.create_task(builds.run())
+    sending = asyncio.create_task(resets.run())
     try:
         yield
     finally:
+        await resets.finish()
+        await cancelled(sending)
         await cancelled(recording)
         await work.close()
 

@@ -2,10 +2,12 @@
 
 from segmentation_core.usecases.acting import Acting, Client
 from segmentation_core.usecases.audiences import Audience, BuildAudience
+from segmentation_core.usecases.changing_passwords import ChangePassword
 from segmentation_core.usecases.managing_presets import ManagePresets, PresetView
 from segmentation_core.usecases.managing_users import ManageUsers, NewUser
 from segmentation_core.usecases.operating import Operate
 from segmentation_core.usecases.reading_audit import ReadAudit
+from segmentation_core.usecases.resetting_passwords import ResetOutcome, ResetPassword, SendReset
 from segmentation_core.usecases.signing_in import Authenticate, SignIn, SignOut
 
 __all__ = [
@@ -13,6 +15,7 @@ __all__ = [
     "Audience",
     "Authenticate",
     "BuildAudience",
+    "ChangePassword",
     "Client",
     "ManagePresets",
     "ManageUsers",
@@ -20,6 +23,9 @@ __all__ = [
     "Operate",
     "PresetView",
     "ReadAudit",
+    "ResetOutcome",
+    "ResetPassword",
+    "SendReset",
     "SignIn",
     "SignOut",
 ]

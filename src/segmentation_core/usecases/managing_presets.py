@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
 
 from segmentation_core.errors import Forbidden, NotFound, Problem, RequestError, Stale
 from segmentation_core.presets import (
-    Meaning,
+    NamedPreset,
     Preset,
     PresetVersion,
+    fingerprint_of,
     may_read,
     may_write,
-    meaning_of,
     preset_document,
+    problems_of,
     reads_of,
     shown_to,
+    written_by,
 )
 from segmentation_core.users import User, check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
 
+    from segmentation_core.audit import Entry
     from segmentation_core.catalog import Catalog
     from segmentation_core.ports import Clock, Stores, Work
     from segmentation_core.usecases.acting import Acting
 
 
+_WithAlike: TypeAlias = "tuple[Preset, list[NamedPreset]]"
+"""A preset, and those that mean the same."""
+
+
 class PresetView(msgspec.Struct, frozen=True):
-    """A preset as an account may see it, what it means to the present catalogue, and those that mean the same."""
+    """A preset as an account may see it, what the present catalogue does not know of it, and those that mean the same.
+
+    `problems` is empty where the catalogue knows all that the document names.
+    """
 
     preset: Preset
-    meaning: Meaning
-    alike: tuple[Preset, ...] = ()
+    problems: tuple[Problem, ...]
+    alike: tuple[NamedPreset, ...] = ()
 
 
 class ManagePresets:
@@ -62,16 +73,17 @@ class ManagePresets:
             created=now,
             updated=now,
             version=1,
-            catalog=self._catalog.title,
-            fingerprint=meaning_of(document, self._catalog).fingerprint,
+            **self._meaning(document),
         )
 
-        async def add(stores: Stores) -> PresetView:
+        async def add(stores: Stores) -> _WithAlike:
             added = await stores.presets.add(preset)
-            await stores.audit.add(by.entry("preset created", f"preset {added.id}", now, after=_told(added)))
-            return self._view(user, added, await stores.presets.alike(added, owner=reads_of(user)))
+            await stores.audit.add(
+                by.entry("preset created", f"preset {added.id}", now, company_id=added.company_id, after=_told(added))
+            )
+            return added, await stores.presets.alike(added, owner=reads_of(user))
 
-        return await self._work.run(user.scope, add)
+        return self._view(user, *await self._work.run(user.scope, add))
 
     async def page(self, by: Acting, *, search: str, offset: int, limit: int) -> tuple[list[PresetView], int]:
         """Return some of the presets that the caller may read, the newest first, and how many there are."""
@@ -88,14 +100,18 @@ class ManagePresets:
         )
         return [self._view(by.user, preset) for preset in found]
 
+    async def names(self, by: Acting) -> list[NamedPreset]:
+        """Return what every preset that the caller may read is known by, the newest first."""
+        return await self._work.run(by.user.scope, lambda stores: stores.presets.names(owner=reads_of(by.user)))
+
     async def get(self, by: Acting, preset_id: int) -> PresetView:
         """Return a preset. Raises NotFound where it is not there, or not the caller's to see."""
 
-        async def read(stores: Stores) -> PresetView:
+        async def read(stores: Stores) -> _WithAlike:
             preset = await _found(stores, by.user, preset_id)
-            return self._view(by.user, preset, await stores.presets.alike(preset, owner=reads_of(by.user)))
+            return preset, await stores.presets.alike(preset, owner=reads_of(by.user))
 
-        return await self._work.run(by.user.scope, read)
+        return self._view(by.user, *await self._work.run(by.user.scope, read))
 
     async def versions(self, by: Acting, preset_id: int) -> list[PresetVersion]:
         """Return the history of a preset, the newest first. Raises NotFound."""
@@ -127,9 +143,11 @@ class ManagePresets:
         if name is not None:
             check_name(name, path="$.preset_name")
         document = None if sent is None else preset_document(sent)
+        meaning = {} if document is None else self._meaning(document)
 
         def changed(preset: Preset) -> Preset:
-            return replace(preset, name=name or preset.name, document=preset.document if document is None else document)
+            written = preset.document if document is None else written_by(by.user, document, preset.document)
+            return replace(preset, name=name or preset.name, document=written, **meaning)
 
         return await self._changed(by, preset_id, "preset changed", changed, version)
 
@@ -145,9 +163,10 @@ class ManagePresets:
             return found
 
         earlier = await self._work.run(by.user.scope, read)
+        meaning = self._meaning(earlier.document)
 
         def changed(preset: Preset) -> Preset:
-            return replace(preset, name=earlier.name, document=earlier.document)
+            return replace(preset, name=earlier.name, document=earlier.document, **meaning)
 
         return await self._changed(by, preset_id, "preset reverted", changed, version)
 
@@ -158,36 +177,47 @@ class ManagePresets:
         async def remove(stores: Stores) -> None:
             preset = await _writable(stores, by.user, preset_id, version)
             await stores.presets.delete(preset_id)
-            await stores.audit.add(by.entry("preset deleted", f"preset {preset_id}", now, before=_told(preset)))
+            await stores.audit.add(
+                by.entry(
+                    "preset deleted", f"preset {preset_id}", now, company_id=preset.company_id, before=_told(preset)
+                )
+            )
 
         await self._work.run(by.user.scope, remove)
+
+    def _meaning(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Return what a preset keeps of a document's meaning.
+
+        It is made before a unit of work begins: so nobody waits for it at a lock.
+        """
+        return {"catalog": self._catalog.title, "fingerprint": fingerprint_of(document, self._catalog)}
 
     async def _changed(
         self, by: Acting, preset_id: int, action: str, changed: Callable[[Preset], Preset], version: int | None
     ) -> PresetView:
         now = self._clock.now()
 
-        async def store(stores: Stores) -> PresetView:
+        async def store(stores: Stores) -> _WithAlike:
             before = await _writable(stores, by.user, preset_id, version)
-            after = changed(before)
-            after = replace(
-                after,
-                updated=now,
-                version=before.version + 1,
-                catalog=self._catalog.title,
-                fingerprint=meaning_of(after.document, self._catalog).fingerprint,
-            )
+            after = replace(changed(before), updated=now, version=before.version + 1)
             await stores.presets.change(after, by.user.username)
             await stores.audit.add(
-                by.entry(action, f"preset {preset_id}", now, before=_told(before), after=_told(after))
+                by.entry(
+                    action,
+                    f"preset {preset_id}",
+                    now,
+                    company_id=before.company_id,
+                    before=_told(before),
+                    after=_told(after),
+                )
             )
-            return self._view(by.user, after, await stores.presets.alike(after, owner=reads_of(by.user)))
+            return after, await stores.presets.alike(after, owner=reads_of(by.user))
 
-        return await self._work.run(by.user.scope, store)
+        return self._view(by.user, *await self._work.run(by.user.scope, store))
 
-    def _view(self, user: User, preset: Preset, alike: list[Preset] | None = None) -> PresetView:
-        meaning = meaning_of(preset.document, self._catalog)
-        return PresetView(replace(preset, document=shown_to(user, preset.document)), meaning, tuple(alike or ()))
+    def _view(self, user: User, preset: Preset, alike: Sequence[NamedPreset] = ()) -> PresetView:
+        shown = replace(preset, document=shown_to(user, preset.document))
+        return PresetView(shown, problems_of(preset.document, self._catalog), tuple(alike))
 
 
 async def _found(stores: Stores, user: User, preset_id: int, *, lock: bool = False) -> Preset:
@@ -209,6 +239,31 @@ async def _writable(stores: Stores, user: User, preset_id: int, version: int | N
     return preset
 
 
+def _entry(  # noqa: PLR0913  what an entry says
+    by: Acting,
+    action: str,
+    preset: Preset,
+    at: datetime,
+    *,
+    before: Preset | None = None,
+    after: Preset | None = None,
+) -> Entry:
+    return by.entry(
+        action,
+        f"preset {preset.id}",
+        at,
+        company_id=preset.company_id,
+        before=_told(before) if before else None,
+        after=_told(after) if after else None,
+    )
+
+
 def _told(preset: Preset) -> dict[str, Any]:
     """Return what the audit trail keeps of a preset."""
-    return {"name": preset.name, "document": preset.document, "version": preset.version, "username": preset.username}
+    return {
+        "name": preset.name,
+        "document": preset.document,
+        "version": preset.version,
+        "username": preset.username,
+        "company_name": preset.company_name,
+    }
