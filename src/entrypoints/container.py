@@ -10,6 +10,7 @@ from adapters.clock import SystemClock, SystemSecrets
 from adapters.devices import SignedDevices
 from adapters.mail import mailer_of
 from adapters.passwords import BcryptPasswords
+from adapters.population import PopulationAnswers
 from adapters.tokens import JwtTokens
 from entrypoints.settings import Settings
 from segmentation_core.catalog import Catalog
@@ -19,6 +20,7 @@ from segmentation_core.usecases import (
     Authenticate,
     BuildAudience,
     ChangePassword,
+    CountAudiences,
     ManagePresets,
     ManageUsers,
     ReadAudit,
@@ -51,6 +53,7 @@ class Container(containers.DeclarativeContainer):
     tokens = providers.Singleton(JwtTokens, settings.provided.token_keys, settings.provided.csrf_key)
     devices = providers.Singleton(SignedDevices, settings.provided.csrf_key)
     builds = providers.Singleton(BatchedBuilds, work)
+    answers = providers.Singleton(PopulationAnswers, population)
 
     sign_in = providers.Singleton(SignIn, work, passwords, tokens, devices, clock, secrets)
     change_password = providers.Singleton(ChangePassword, work, passwords, tokens, clock, secrets)
@@ -58,7 +61,8 @@ class Container(containers.DeclarativeContainer):
     reset_password = providers.Singleton(ResetPassword, work, passwords, clock)
     sign_out = providers.Singleton(SignOut, work, tokens, clock)
     authenticate = providers.Singleton(Authenticate, work, tokens, clock)
-    build_audience = providers.Singleton(BuildAudience, catalog, population, clock, builds)
+    build_audience = providers.Singleton(BuildAudience, catalog, answers, clock, builds)
+    count_audiences = providers.Singleton(CountAudiences, catalog, answers)
     manage_users = providers.Singleton(ManageUsers, work, passwords, clock)
     manage_presets = providers.Singleton(ManagePresets, work, catalog, clock)
     read_audit = providers.Singleton(ReadAudit, work)
