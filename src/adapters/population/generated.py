@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from segmentation_core.catalog import Dimension
 
-ROWS_AT_ONCE = 2**18
+ROWS_AT_ONCE = 2**16
 SEED = 2026
 
 _TRAITS = 4
