@@ -6,7 +6,7 @@ A filter is then a few wide operations on words, and a size is a count of bits, 
 from __future__ import annotations
 
 import os
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from adapters.population.blocks import blocks_of
@@ -118,9 +118,7 @@ class BitmapIndex(Population):
 
     def size(self, wanted: Filter) -> int:
         refuse_foreign(wanted, self.catalog)
-        term = self._layout.term(wanted.expression)
-        (size,) = self._added(lambda block, scratch: [_weight(term, block, scratch)], 1)
-        return size
+        return sum(self._ask(partial(_weight, self._layout.term(wanted.expression))))
 
     def sizes(self, wanted: Sequence[Filter]) -> tuple[int, ...]:
         for each in wanted:

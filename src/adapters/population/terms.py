@@ -49,7 +49,6 @@ class Complement(msgspec.Struct, frozen=True):
 Term: TypeAlias = Held | Intersection | Union | Complement
 
 EVERYONE = Held((), others=True)
-NOBODY = Held(())
 
 
 class Columns:
@@ -65,15 +64,16 @@ class Columns:
         self._single = not dimension.multi
         # Of a single dimension, the last value has whoever none of the others has.
         self.weighed = self.bitmaps[:-1] if self._single else self.bitmaps
-        self._most = len(dimension.values) // 2
+        self._number = self.of_value.__getitem__
+        # Of a multi dimension, whoever has none of the others need not have any.
+        self._half = len(dimension.values) // 2 if self._single else len(dimension.values)
 
     def any_of(self, values: Sequence[str]) -> Held:
         """Return who holds any of the values, which are distinct."""
-        of_value = self.of_value
-        wanted = [of_value[value] for value in values]
-        if self._single and len(wanted) > self._most:
-            unwanted = set(self.bitmaps).difference(wanted)
+        wanted = list(map(self._number, values))
+        if len(wanted) > self._half:
             # Taking away costs one step more than keeping.
+            unwanted = set(self.bitmaps).difference(wanted)
             if len(unwanted) + 1 < len(wanted) or not unwanted:
                 return Held([*unwanted], others=True)
         return Held(wanted)
