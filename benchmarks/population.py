@@ -273,7 +273,8 @@ def _plotted(folder: Path) -> str:
     by_rows: dict[str, list[tuple[float, float]]] = {"size": [], "facets": []}
     for rows in PLOTTED:
         catalog, path = _panel(folder, rows)
-        index = BitmapIndex.build(catalog, path, path.with_suffix(".index"))
+        saved = path.with_suffix(".index")
+        index = BitmapIndex.open(catalog, saved) if saved.exists() else BitmapIndex.build(catalog, path, saved)
         filters = [parse_filter(each, catalog) for each in dashboards_of_seven(FILTERS)]
         asked: dict[str, Callable[[int], object]] = {
             "size": lambda i, index=index, filters=filters: index.size(filters[i]),  # type: ignore[misc]
