@@ -11,6 +11,7 @@ from adapters.devices import SignedDevices
 from adapters.mail import mailer_of
 from adapters.passwords import BcryptPasswords
 from adapters.population import PopulationAnswers
+from adapters.thinking import ThreadedThinking
 from adapters.tokens import JwtTokens
 from entrypoints.settings import Settings
 from segmentation_core.catalog import Catalog
@@ -52,6 +53,7 @@ class Container(containers.DeclarativeContainer):
     passwords = providers.Singleton(BcryptPasswords, settings.provided.password_cost)
     tokens = providers.Singleton(JwtTokens, settings.provided.token_keys, settings.provided.csrf_key)
     devices = providers.Singleton(SignedDevices, settings.provided.csrf_key)
+    thinking = providers.Singleton(ThreadedThinking)
     builds = providers.Singleton(BatchedBuilds, work)
     answers = providers.Singleton(PopulationAnswers, population)
 
@@ -61,8 +63,8 @@ class Container(containers.DeclarativeContainer):
     reset_password = providers.Singleton(ResetPassword, work, passwords, clock)
     sign_out = providers.Singleton(SignOut, work, tokens, clock)
     authenticate = providers.Singleton(Authenticate, work, tokens, clock)
-    build_audience = providers.Singleton(BuildAudience, catalog, answers, clock, builds)
+    build_audience = providers.Singleton(BuildAudience, catalog, answers, thinking, clock, builds)
     count_audiences = providers.Singleton(CountAudiences, catalog, answers)
     manage_users = providers.Singleton(ManageUsers, work, passwords, clock)
-    manage_presets = providers.Singleton(ManagePresets, work, catalog, clock)
+    manage_presets = providers.Singleton(ManagePresets, work, catalog, thinking, clock)
     read_audit = providers.Singleton(ReadAudit, work)

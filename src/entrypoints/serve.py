@@ -7,14 +7,14 @@ import os
 import signal
 import socket
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from adapters.passwords import BcryptPasswords
 from adapters.population import BitmapIndex
-from adapters.postgres import PostgresWork
+from adapters.postgres import APP_VARIABLE, PostgresWork
 from entrypoints import demo
 from entrypoints.container import Container
-from entrypoints.database import URL, audit_key, data_dir, database
+from entrypoints.database import audit_key, data_dir, database
 from entrypoints.http.app import create_app
 from entrypoints.logs import password_of, write_logs
 from entrypoints.server import Server
@@ -24,6 +24,9 @@ from segmentation_core.errors import Problem, SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+STEPS_OF_A_REQUEST: Final = 30_000
+"""How many diagram operations a filter may take that is sent to us: a tenth of the library's bound."""
 
 
 def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo: bool) -> None:
@@ -38,6 +41,7 @@ def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo:
     settings = settings.listening_on(host)
     password = demo.demo_password(os.environ, BcryptPasswords().is_common) if with_demo else None
     population = BitmapIndex.load(catalog, data_file)
+    catalog.space.most_steps = STEPS_OF_A_REQUEST
     may_be_embedded = with_demo or settings.environment != "production"
     with database(os.environ, may_be_embedded=may_be_embedded) as found:
         write_logs(as_json=settings.is_production, secrets=(*settings.secrets, password_of(found.url), password or ""))
@@ -52,7 +56,7 @@ def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo:
             asyncio.run(_add_demo(PostgresWork(found.url, key, min_connections=1), container, password))
         unit = f"{catalog.weight.unit}s, weighted" if catalog.weight else "people"
         population_said = f"{catalog.name}: {population.rows:,} rows of {unit}"
-        kept = f"the database of {URL}" if found.named else str(data_dir(os.environ))
+        kept = f"the database of {APP_VARIABLE}" if found.named else str(data_dir(os.environ))
         app = create_app(container)
         welcome = _welcome(listener, population_said, password, kept)
         leave = partial(setattr, app.state, "is_leaving", True)  # noqa: FBT003  setattr's own way
@@ -63,6 +67,7 @@ def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo:
 
 
 async def _add_demo(work: PostgresWork, container: Container, password: str) -> None:
+    await work.check()
     await work.open()
     try:
         await demo.add_accounts(work, container.passwords(), container.clock(), password)

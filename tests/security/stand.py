@@ -17,6 +17,7 @@ from anyio.from_thread import start_blocking_portal
 from adapters.clock import SystemClock, SystemSecrets
 from adapters.passwords import BcryptPasswords
 from adapters.postgres import PostgresWork
+from adapters.thinking import InlineThinking
 from entrypoints import demo
 from segmentation_core import Catalog
 from segmentation_core.resets import Reset, digest_of
@@ -88,7 +89,7 @@ class Stand:
 
     def preset_of(self, owner: User) -> int:
         """Save a preset in somebody's name; return its id."""
-        presets = ManagePresets(self.work, CATALOG, SystemClock())
+        presets = ManagePresets(self.work, CATALOG, InlineThinking(), SystemClock())
         view = self.portal.call(presets.create, Acting(owner), self.fresh(SECRET), DOCUMENT)
         return view.preset.id
 

@@ -9,6 +9,7 @@ from adapters.clock import SystemSecrets
 from adapters.devices import SignedDevices
 from adapters.memory import MemoryWork
 from adapters.passwords import BcryptPasswords
+from adapters.thinking import InlineThinking
 from adapters.tokens import JwtTokens
 from segmentation_core import Catalog
 from segmentation_core.ports import Clock, Mailer, Passwords
@@ -64,7 +65,7 @@ class House:
         self.change_password = ChangePassword(self.work, self.passwords, self.tokens, self.clock, SystemSecrets())
         self.reset_password = ResetPassword(self.work, self.passwords, self.clock)
         self.users = ManageUsers(self.work, self.passwords, self.clock)
-        self.presets = ManagePresets(self.work, CATALOG, self.clock)
+        self.presets = ManagePresets(self.work, CATALOG, InlineThinking(), self.clock)
         self.audit = ReadAudit(self.work)
 
     def signing_in_with(self, passwords: Passwords) -> SignIn:

@@ -98,7 +98,7 @@ async def build(
     catalog: NamedDependency[SkipValidation[Catalog]],
 ) -> AudienceAnswer | AudienceSize:
     """Return how many people the filter means, and the lists to include and to exclude that mean exactly the same."""
-    audience = await build_audience(request.acting, wanted(data, catalog))
+    audience = await build_audience(request.acting, lambda: wanted(data, catalog))
     return answer(audience, catalog)
 
 

@@ -13,10 +13,12 @@ from segmentation_core.planning import Nearest, Plan, plan_audience
 from segmentation_core.population import PlanSize
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from segmentation_core.catalog import Catalog
     from segmentation_core.filters import Filter
     from segmentation_core.population import Answers, Population
-    from segmentation_core.ports import Builds, Clock
+    from segmentation_core.ports import Builds, Clock, Thinking
     from segmentation_core.usecases.acting import Acting
 
 
@@ -37,21 +39,23 @@ class Audience(msgspec.Struct, frozen=True):
 class BuildAudience:
     """Turn a filter into a size and a plan, and check one against the other."""
 
-    def __init__(self, catalog: Catalog, population: Answers, clock: Clock, builds: Builds) -> None:
+    def __init__(self, catalog: Catalog, population: Answers, thinking: Thinking, clock: Clock, builds: Builds) -> None:
         self._catalog = catalog
         self._population = population
+        self._thinking = thinking
         self._clock = clock
         self._builds = builds
 
-    async def __call__(self, by: Acting, wanted: Filter) -> Audience:
-        """Return the audience that `wanted` means. An account that may not see lists gets its size alone.
+    async def __call__(self, by: Acting, asked: Callable[[], Filter]) -> Audience:
+        """Return the audience of the filter that `asked` returns. One that may not see lists gets its size alone.
 
+        Reading a large filter takes time too, so it is done where the rest is worked out; what `asked` raises goes on.
         The build is recorded in the audit trail within a second.
 
         Raises PlanMismatch where an exact plan reaches another number of people than the filter: a fault of ours,
         which must not be sent.
         """
-        plan = plan_audience(wanted, self._catalog)
+        wanted, plan = await self._thinking.answer(lambda: self._planned(asked()), by=by.user.id)
         near = (len(each.clauses) for each in (plan.superset, plan.subset) if isinstance(each, Nearest))
         work = 2 + len(plan.clauses) + sum(near)
         size, plan_size, plan = await self._population.ask(partial(_counted, wanted=wanted, plan=plan), work)
@@ -70,6 +74,9 @@ class BuildAudience:
             plan=plan if shown else None,
             plan_size=plan_size if shown else None,
         )
+
+    def _planned(self, wanted: Filter) -> tuple[Filter, Plan]:
+        return wanted, plan_audience(wanted, self._catalog)
 
 
 def _counted(population: Population, wanted: Filter, plan: Plan) -> tuple[int, PlanSize, Plan]:

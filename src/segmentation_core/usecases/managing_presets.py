@@ -24,12 +24,12 @@ from segmentation_core.presets import (
 from segmentation_core.users import User, check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from segmentation_core.audit import Entry
     from segmentation_core.catalog import Catalog
-    from segmentation_core.ports import Clock, Stores, Work
+    from segmentation_core.ports import Clock, Stores, Thinking, Work
     from segmentation_core.usecases.acting import Acting
 
 
@@ -51,9 +51,10 @@ class PresetView(msgspec.Struct, frozen=True):
 class ManagePresets:
     """List, save, change, revert and delete presets, each change with its record and its version."""
 
-    def __init__(self, work: Work, catalog: Catalog, clock: Clock) -> None:
+    def __init__(self, work: Work, catalog: Catalog, thinking: Thinking, clock: Clock) -> None:
         self._work = work
         self._catalog = catalog
+        self._thinking = thinking
         self._clock = clock
 
     async def create(self, by: Acting, name: str, sent: object) -> PresetView:
@@ -61,6 +62,7 @@ class ManagePresets:
         check_name(name, path="$.preset_name")
         document = preset_document(sent)
         user, now = by.user, self._clock.now()
+        meaning = await self._meaning(by, document)
         preset = Preset(
             id=0,
             company_id=user.company_id,
@@ -73,14 +75,12 @@ class ManagePresets:
             created=now,
             updated=now,
             version=1,
-            **self._meaning(document),
+            **meaning,
         )
 
         async def add(stores: Stores) -> _WithAlike:
             added = await stores.presets.add(preset)
-            await stores.audit.add(
-                by.entry("preset created", f"preset {added.id}", now, company_id=added.company_id, after=_told(added))
-            )
+            await stores.audit.add(_entry(by, "preset created", added, now, after=added))
             return added, await stores.presets.alike(added, owner=reads_of(user))
 
         return self._view(user, *await self._work.run(user.scope, add))
@@ -91,14 +91,14 @@ class ManagePresets:
             by.user.scope,
             lambda stores: stores.presets.page(owner=reads_of(by.user), search=search, offset=offset, limit=limit),
         )
-        return [self._view(by.user, preset) for preset in found], total
+        return await self._views(by, found), total
 
     async def all(self, by: Acting, username: str | None = None) -> list[PresetView]:
         """Return every preset that the caller may read, or those of one user, the newest first."""
         found = await self._work.run(
             by.user.scope, lambda stores: stores.presets.all(owner=reads_of(by.user), username=username)
         )
-        return [self._view(by.user, preset) for preset in found]
+        return await self._views(by, found)
 
     async def names(self, by: Acting) -> list[NamedPreset]:
         """Return what every preset that the caller may read is known by, the newest first."""
@@ -132,9 +132,9 @@ class ManagePresets:
         *,
         name: str | None = None,
         sent: object = None,
-        version: int | None = None,
+        versions: Collection[int] | None = None,
     ) -> PresetView:
-        """Give a preset another name or filter, if it still has the version that is told, or whichever where none is.
+        """Give a preset another name or filter, if it still has one of some versions, or whichever where none are told.
 
         Raises RequestError where nothing is to change, NotFound, Forbidden, Conflict, and Stale.
         """
@@ -143,15 +143,17 @@ class ManagePresets:
         if name is not None:
             check_name(name, path="$.preset_name")
         document = None if sent is None else preset_document(sent)
-        meaning = {} if document is None else self._meaning(document)
+        meaning = {} if document is None else await self._meaning(by, document)
 
         def changed(preset: Preset) -> Preset:
             written = preset.document if document is None else written_by(by.user, document, preset.document)
             return replace(preset, name=name or preset.name, document=written, **meaning)
 
-        return await self._changed(by, preset_id, "preset changed", changed, version)
+        return await self._changed(by, preset_id, "preset changed", changed, versions)
 
-    async def revert(self, by: Acting, preset_id: int, to: int, *, version: int | None = None) -> PresetView:
+    async def revert(
+        self, by: Acting, preset_id: int, to: int, *, versions: Collection[int] | None = None
+    ) -> PresetView:
         """Make a preset again what it was at a version; that is a change like any other. Raises as `change` does."""
 
         async def read(stores: Stores) -> PresetVersion:
@@ -163,57 +165,54 @@ class ManagePresets:
             return found
 
         earlier = await self._work.run(by.user.scope, read)
-        meaning = self._meaning(earlier.document)
+        meaning = await self._meaning(by, earlier.document)
 
         def changed(preset: Preset) -> Preset:
             return replace(preset, name=earlier.name, document=earlier.document, **meaning)
 
-        return await self._changed(by, preset_id, "preset reverted", changed, version)
+        return await self._changed(by, preset_id, "preset reverted", changed, versions)
 
-    async def delete(self, by: Acting, preset_id: int, *, version: int | None = None) -> None:
+    async def delete(self, by: Acting, preset_id: int, *, versions: Collection[int] | None = None) -> None:
         """Delete a preset with its history. Raises NotFound, Forbidden, and Stale."""
         now = self._clock.now()
 
         async def remove(stores: Stores) -> None:
-            preset = await _writable(stores, by.user, preset_id, version)
+            preset = await _writable(stores, by.user, preset_id, versions)
             await stores.presets.delete(preset_id)
-            await stores.audit.add(
-                by.entry(
-                    "preset deleted", f"preset {preset_id}", now, company_id=preset.company_id, before=_told(preset)
-                )
-            )
+            await stores.audit.add(_entry(by, "preset deleted", preset, now, before=preset))
 
         await self._work.run(by.user.scope, remove)
 
-    def _meaning(self, document: dict[str, Any]) -> dict[str, Any]:
+    async def _meaning(self, by: Acting, document: dict[str, Any]) -> dict[str, Any]:
         """Return what a preset keeps of a document's meaning.
 
         It is made before a unit of work begins: so nobody waits for it at a lock.
         """
-        return {"catalog": self._catalog.title, "fingerprint": fingerprint_of(document, self._catalog)}
+        fingerprint = await self._thinking.answer(lambda: fingerprint_of(document, self._catalog), by=by.user.id)
+        return {"catalog": self._catalog.title, "fingerprint": fingerprint}
 
     async def _changed(
-        self, by: Acting, preset_id: int, action: str, changed: Callable[[Preset], Preset], version: int | None
+        self,
+        by: Acting,
+        preset_id: int,
+        action: str,
+        changed: Callable[[Preset], Preset],
+        versions: Collection[int] | None,
     ) -> PresetView:
         now = self._clock.now()
 
         async def store(stores: Stores) -> _WithAlike:
-            before = await _writable(stores, by.user, preset_id, version)
+            before = await _writable(stores, by.user, preset_id, versions)
             after = replace(changed(before), updated=now, version=before.version + 1)
             await stores.presets.change(after, by.user.username)
-            await stores.audit.add(
-                by.entry(
-                    action,
-                    f"preset {preset_id}",
-                    now,
-                    company_id=before.company_id,
-                    before=_told(before),
-                    after=_told(after),
-                )
-            )
+            await stores.audit.add(_entry(by, action, before, now, before=before, after=after))
             return after, await stores.presets.alike(after, owner=reads_of(by.user))
 
         return self._view(by.user, *await self._work.run(by.user.scope, store))
+
+    async def _views(self, by: Acting, found: list[Preset]) -> list[PresetView]:
+        """Return what is told of presets. Reading the documents of many is no work for the event loop."""
+        return await self._thinking.answer(lambda: [self._view(by.user, preset) for preset in found], by=by.user.id)
 
     def _view(self, user: User, preset: Preset, alike: Sequence[NamedPreset] = ()) -> PresetView:
         shown = replace(preset, document=shown_to(user, preset.document))
@@ -228,13 +227,14 @@ async def _found(stores: Stores, user: User, preset_id: int, *, lock: bool = Fal
     return preset
 
 
-async def _writable(stores: Stores, user: User, preset_id: int, version: int | None) -> Preset:
+async def _writable(stores: Stores, user: User, preset_id: int, versions: Collection[int] | None) -> Preset:
     preset = await _found(stores, user, preset_id, lock=True)
     if not may_write(user, preset):
         msg = "This preset is another user's: it may be read, not changed."
         raise Forbidden(msg)
-    if version not in (None, preset.version):
-        msg = f"The preset is at version {preset.version} by now, not {version}."
+    if versions is not None and preset.version not in versions:
+        wanted = f"not {' or '.join(map(str, sorted(versions)))}" if versions else "and no version of it was named"
+        msg = f"The preset is at version {preset.version} by now, {wanted}."
         raise Stale(msg)
     return preset
 
