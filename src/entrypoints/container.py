@@ -10,6 +10,7 @@ from adapters.clock import SystemClock, SystemSecrets
 from adapters.devices import SignedDevices
 from adapters.mail import mailer_of
 from adapters.passwords import BcryptPasswords
+from adapters.population import PopulationAnswers
 from adapters.thinking import ThreadedThinking
 from adapters.tokens import JwtTokens
 from entrypoints.settings import Settings
@@ -20,6 +21,7 @@ from segmentation_core.usecases import (
     Authenticate,
     BuildAudience,
     ChangePassword,
+    CountAudiences,
     ManagePresets,
     ManageUsers,
     ReadAudit,
@@ -53,6 +55,7 @@ class Container(containers.DeclarativeContainer):
     devices = providers.Singleton(SignedDevices, settings.provided.csrf_key)
     thinking = providers.Singleton(ThreadedThinking)
     builds = providers.Singleton(BatchedBuilds, work)
+    answers = providers.Singleton(PopulationAnswers, population)
 
     sign_in = providers.Singleton(SignIn, work, passwords, tokens, devices, clock, secrets)
     change_password = providers.Singleton(ChangePassword, work, passwords, tokens, clock, secrets)
@@ -60,7 +63,8 @@ class Container(containers.DeclarativeContainer):
     reset_password = providers.Singleton(ResetPassword, work, passwords, clock)
     sign_out = providers.Singleton(SignOut, work, tokens, clock)
     authenticate = providers.Singleton(Authenticate, work, tokens, clock)
-    build_audience = providers.Singleton(BuildAudience, catalog, population, thinking, clock, builds)
+    build_audience = providers.Singleton(BuildAudience, catalog, answers, thinking, clock, builds)
+    count_audiences = providers.Singleton(CountAudiences, catalog, answers)
     manage_users = providers.Singleton(ManageUsers, work, passwords, clock)
     manage_presets = providers.Singleton(ManagePresets, work, catalog, thinking, clock)
     read_audit = providers.Singleton(ReadAudit, work)

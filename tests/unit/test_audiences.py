@@ -7,7 +7,7 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from adapters.population import BitmapIndex
+from adapters.population import BitmapIndex, PopulationAnswers
 from adapters.thinking import InlineThinking
 from segmentation_core import Catalog, Filter, Nearest, PlanMismatch, parse_filter, plan_text
 from segmentation_core.audit import Entry
@@ -54,7 +54,11 @@ class _Short(BitmapIndex):
 @pytest.mark.parametrize("population", [_Overlapping, _Short])
 async def test_an_exact_plan_that_reaches_another_number_is_not_handed_out(population: type[BitmapIndex]) -> None:
     build = BuildAudience(
-        CATALOG, population.from_people(CATALOG, everybody(CATALOG)), InlineThinking(), HandClock(), Noted()
+        CATALOG,
+        PopulationAnswers(population.from_people(CATALOG, everybody(CATALOG))),
+        InlineThinking(),
+        HandClock(),
+        Noted(),
     )
     with pytest.raises(PlanMismatch):
         await build(ANA, lambda: parse_filter({"car": ["yes"]}, CATALOG))
@@ -62,7 +66,11 @@ async def test_an_exact_plan_that_reaches_another_number_is_not_handed_out(popul
 
 async def test_an_account_that_may_not_see_lists_gets_the_size_alone() -> None:
     build = BuildAudience(
-        CATALOG, BitmapIndex.from_people(CATALOG, everybody(CATALOG)), InlineThinking(), HandClock(), Noted()
+        CATALOG,
+        PopulationAnswers(BitmapIndex.from_people(CATALOG, everybody(CATALOG))),
+        InlineThinking(),
+        HandClock(),
+        Noted(),
     )
     wanted = parse_filter({"car": ["yes"]}, CATALOG)
     seen, blind = await build(ANA, lambda: wanted), await build(Acting(replace(ANA.user, dsp=True)), lambda: wanted)
@@ -81,7 +89,11 @@ async def test_what_is_near_is_counted_in_people() -> None:
         json.dumps({"name": "near", "version": "1", "dimensions": dimensions, "segments": segments})
     )
     build = BuildAudience(
-        catalog, BitmapIndex.from_people(catalog, everybody(catalog)), InlineThinking(), HandClock(), Noted()
+        catalog,
+        PopulationAnswers(BitmapIndex.from_people(catalog, everybody(catalog))),
+        InlineThinking(),
+        HandClock(),
+        Noted(),
     )
     built = await build(ANA, lambda: parse_filter({"or": [{"a": ["0"]}, {"a": ["1"], "b": ["0"]}]}, catalog))
     assert built.plan
@@ -95,13 +107,13 @@ async def test_what_is_near_is_counted_in_people() -> None:
 
 async def test_a_build_is_noted_for_the_audit_trail_and_one_that_failed_is_not() -> None:
     noted = Noted()
-    people = BitmapIndex.from_people(CATALOG, everybody(CATALOG))
+    people = PopulationAnswers(BitmapIndex.from_people(CATALOG, everybody(CATALOG)))
     wanted = parse_filter({"car": ["yes"]}, CATALOG)
     await BuildAudience(CATALOG, people, InlineThinking(), HandClock(), noted)(ANA, lambda: wanted)
     (entry,) = noted.entries
     assert (entry.action, entry.actor, entry.company_id, entry.request_id) == ("audience built", "Ana", 7, "a request")
     assert entry.after == {"fingerprint": wanted.fingerprint, "size": 1, "catalog": "small 1"}
-    short = _Short.from_people(CATALOG, everybody(CATALOG))
+    short = PopulationAnswers(_Short.from_people(CATALOG, everybody(CATALOG)))
     with pytest.raises(PlanMismatch):
         await BuildAudience(CATALOG, short, InlineThinking(), HandClock(), noted)(ANA, lambda: wanted)
     assert len(noted.entries) == 1

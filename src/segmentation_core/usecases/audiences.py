@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from segmentation_core.catalog import Catalog
     from segmentation_core.filters import Filter
-    from segmentation_core.population import Population
+    from segmentation_core.population import Answers, Population
     from segmentation_core.ports import Builds, Clock, Thinking
     from segmentation_core.usecases.acting import Acting
 
@@ -38,9 +39,7 @@ class Audience(msgspec.Struct, frozen=True):
 class BuildAudience:
     """Turn a filter into a size and a plan, and check one against the other."""
 
-    def __init__(
-        self, catalog: Catalog, population: Population, thinking: Thinking, clock: Clock, builds: Builds
-    ) -> None:
+    def __init__(self, catalog: Catalog, population: Answers, thinking: Thinking, clock: Clock, builds: Builds) -> None:
         self._catalog = catalog
         self._population = population
         self._thinking = thinking
@@ -56,7 +55,13 @@ class BuildAudience:
         Raises PlanMismatch where an exact plan reaches another number of people than the filter: a fault of ours,
         which must not be sent.
         """
-        plan, size, plan_size = await self._thinking.answer(lambda: self._built(asked()), by=by.user.id)
+        wanted, plan = await self._thinking.answer(lambda: self._planned(asked()), by=by.user.id)
+        near = (len(each.clauses) for each in (plan.superset, plan.subset) if isinstance(each, Nearest))
+        work = 2 + len(plan.clauses) + sum(near)
+        size, plan_size, plan = await self._population.ask(partial(_counted, wanted=wanted, plan=plan), work)
+        if plan.exact and (plan_size.total != size or sum(plan_size.clauses) != size):
+            msg = f"plan {plan.fingerprint} reaches {plan_size}, its filter {size}"
+            raise PlanMismatch(msg)
         shown = by.user.may_see_lists
         now = self._clock.now()
         after = {"fingerprint": plan.fingerprint, "size": size, "catalog": self._catalog.title}
@@ -70,19 +75,22 @@ class BuildAudience:
             plan_size=plan_size if shown else None,
         )
 
-    def _built(self, wanted: Filter) -> tuple[Plan, int, PlanSize]:
-        size = self._population.size(wanted)
-        plan = plan_audience(wanted, self._catalog)
-        plan_size = self._population.plan_size(plan)
-        if plan.exact and (plan_size.total != size or sum(plan_size.clauses) != size):
-            msg = f"plan {plan.fingerprint} reaches {plan_size}, its filter {size}"
-            raise PlanMismatch(msg)
-        superset, subset = self._counted(plan.superset, size), self._counted(plan.subset, size)
-        return msgspec.structs.replace(plan, superset=superset, subset=subset), size, plan_size
+    def _planned(self, wanted: Filter) -> tuple[Filter, Plan]:
+        return wanted, plan_audience(wanted, self._catalog)
 
-    def _counted(self, near: Nearest | msgspec.UnsetType | None, size: int) -> Nearest | msgspec.UnsetType | None:
-        """Say how many people a superset, or a subset, of an audience of this size is off."""
-        if not isinstance(near, Nearest):
-            return near
-        clauses = Plan(exact=False, clauses=near.clauses, certificate=None, fingerprint="")
-        return msgspec.structs.replace(near, people=abs(self._population.plan_size(clauses).total - size))
+
+def _counted(population: Population, wanted: Filter, plan: Plan) -> tuple[int, PlanSize, Plan]:
+    """Return the size of a filter, what its plan reaches, and the plan with the people that what is near is off."""
+    size = population.size(wanted)
+    superset, subset = (_off(population, near, size) for near in (plan.superset, plan.subset))
+    return size, population.plan_size(plan), msgspec.structs.replace(plan, superset=superset, subset=subset)
+
+
+def _off(
+    population: Population, near: Nearest | msgspec.UnsetType | None, size: int
+) -> Nearest | msgspec.UnsetType | None:
+    """Say how many people a superset, or a subset, of an audience of this size is off."""
+    if not isinstance(near, Nearest):
+        return near
+    clauses = Plan(exact=False, clauses=near.clauses, certificate=None, fingerprint="")
+    return msgspec.structs.replace(near, people=abs(population.plan_size(clauses).total - size))
