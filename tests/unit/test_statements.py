@@ -90,3 +90,21 @@ def test_a_page_is_kept_to_what_can_be_counted() -> None:
 
 def test_what_is_made_of_a_row() -> None:
     assert (the_total(total=3), the_id(id="a", more=1)) == (3, "a")
+
+
+@pytest.mark.anyio
+@pytest.mark.requirement(24, 27)
+async def test_what_may_not_be_stored_or_found_is_not_even_sent() -> None:
+    nowhere = Transaction(None, Scope(7))  # type: ignore[arg-type]
+    add = Statement("INSERT INTO things (name) VALUES (%(name)s) RETURNING id")
+    assert await nowhere.rows(THINGS, dict, owner=2**63, search=None) == []
+    assert await nowhere.row(THINGS, dict, owner=None, search="\0") is None
+    for values, error in (({"name": "\0"}, RequestError), ({"company_id": 8}, Forbidden)):
+        with pytest.raises(error):
+            await nowhere.store(add, **values)
+        with pytest.raises(error):
+            await nowhere.store(add, named="ana", **values)
+        with pytest.raises(error):
+            await nowhere.store_each(add, [{"name": "ana"}, values])
+    with pytest.raises(RuntimeError, match="has ended"):
+        await nowhere.store(add, name="ana")
