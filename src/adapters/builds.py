@@ -122,4 +122,4 @@ async def cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
     if not task.cancelled() and task.exception():
-        _log.error("the recording of audience builds ended by itself", exc_info=task.exception())
+        _log.error("a task in the background ended by itself", exc_info=task.exception())

@@ -62,7 +62,10 @@ class Clients:
 
     async def write(self, client: int, preset: Preset, marks: list[str], version: int | None = None) -> int:
         """Write marks, and return the version that they have become."""
-        changing = self.sides[client].presets.change(self._who(client), preset.id, sent=marked(marks), version=version)
+        versions = None if version is None else {version}
+        changing = self.sides[client].presets.change(
+            self._who(client), preset.id, sent=marked(marks), versions=versions
+        )
         return (await changing).preset.version
 
     async def append(self, client: int, preset: Preset, mark: str) -> int:

@@ -210,7 +210,7 @@ class Editors:
             if mark in marks:
                 return True
             sent = {**seen.document, "metadata": {"marks": [*marks, mark]}}
-            await self._side.presets.change(self._by, self._preset.id, sent=sent, version=seen.version)
+            await self._side.presets.change(self._by, self._preset.id, sent=sent, versions={seen.version})
         except Stale:
             return False
         except Unavailable:

@@ -64,8 +64,7 @@ SHARE = {18: 1, 15: 4}
 
 HALF = "\ud800"
 
-# Without the longest one in emoji, with which nobody can be signed in: the token would be too long to be read.
-GOOD = ("ana", "Ana", "ANA", "a_a", "a%", "100%", "o'brien", "%'\\", "STRASSE", "Straße", "İ", "i̇", *NAMES[:-2])
+GOOD = ("ana", "Ana", "ANA", "a_a", "a%", "100%", "o'brien", "%'\\", "STRASSE", "Straße", "İ", "i̇", *NAMES[:-1])
 BAD = ("", " \t", "x" * 256, "a\0b", HALF)
 PARTS = ("", "", "a", "A", "%", "_", "'", "\\", "😀", "ss", "ẞ", "ﬃ", "\u202e", "x" * 255, "\0", HALF)
 PASSWORDS = (PASSWORD, "another password", "Ünïcöde 😀")
@@ -437,7 +436,7 @@ class TwoCompanies(RuleBasedStateMachine):
         self, by: Actor | None, saved: Saved, name: str | None, sent: object, version: int | None
     ) -> None:
         by = by or Actor(saved.owner)
-        told = None if version is None else len(saved.history) + version
+        told = None if version is None else {len(saved.history) + version}
         reasons = self.refusals(by, saved, version) | faults(
             (name is None and sent is None, RequestError),
             (name is not None and not is_name(name), RequestError),
@@ -448,7 +447,7 @@ class TwoCompanies(RuleBasedStateMachine):
         after = (name or saved.name, written_by(by, sent, present) if isinstance(sent, dict) else present)
 
         async def change(side: Side) -> PresetView:
-            return await side.presets.change(by.on(side), side.of(saved.ids), name=name, sent=sent, version=told)
+            return await side.presets.change(by.on(side), side.of(saved.ids), name=name, sent=sent, versions=told)
 
         if self.becomes(by, saved, after, reasons, change):
             self.tell(by.user, "preset changed", saved.preset)
@@ -456,13 +455,13 @@ class TwoCompanies(RuleBasedStateMachine):
     @rule(by=owner_or_other, saved=presets, to=st.sampled_from((1, 1, 2, 3, *NO_IDS)), version=versions)
     def revert_preset(self, by: Actor | None, saved: Saved, to: int, version: int | None) -> None:
         by = by or Actor(saved.owner)
-        told = None if version is None else len(saved.history) + version
+        told = None if version is None else {len(saved.history) + version}
         was_there = 1 <= to <= len(saved.history)
         after = saved.history[to - 1 if was_there else 0]
         reasons = self.refusals(by, saved, version) | faults((not was_there, NotFound))
 
         async def revert(side: Side) -> PresetView:
-            return await side.presets.revert(by.on(side), side.of(saved.ids), to, version=told)
+            return await side.presets.revert(by.on(side), side.of(saved.ids), to, versions=told)
 
         if self.becomes(by, saved, after, reasons, revert):
             self.tell(by.user, "preset reverted", saved.preset)
@@ -470,9 +469,9 @@ class TwoCompanies(RuleBasedStateMachine):
     @rule(by=owner_or_other, saved=presets, version=versions)
     def delete_preset(self, by: Actor | None, saved: Saved, version: int | None) -> None:
         by = by or Actor(saved.owner)
-        told = None if version is None else len(saved.history) + version
+        told = None if version is None else {len(saved.history) + version}
         reasons = self.refusals(by, saved, version)
-        if self.does(by, reasons, lambda side: side.presets.delete(by.on(side), side.of(saved.ids), version=told)):
+        if self.does(by, reasons, lambda side: side.presets.delete(by.on(side), side.of(saved.ids), versions=told)):
             saved.there = False
             self.tell(by.user, "preset deleted", saved.preset)
 

@@ -162,11 +162,11 @@ def test_an_audit_trail_that_was_tampered_with_is_found_out(tmp_path: Path) -> N
             server.release()
 
 
-def test_no_demo_is_served_in_production(data: Path) -> None:
-    ran = run(data, "serve", "--demo", "--port", "0", SEGMENTATION_ENVIRONMENT="production")
+def test_no_demo_is_served_in_production(tmp_path: Path) -> None:
+    ran = run(tmp_path / "data", "serve", "--demo", "--port", "0", SEGMENTATION_ENVIRONMENT="production")
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "SEGMENTATION_ENVIRONMENT: has no demo" in ran.stderr
-    assert not data.exists()
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.requirement(52)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from litestar import Litestar, Router
@@ -116,17 +116,12 @@ async def _running(container: Container) -> AsyncIterator[None]:
     """Open the stores, record builds and send mail, as long as the application runs."""
     work, builds, resets = container.work(), container.builds(), container.asked_resets()
     await work.open()
-    recording = asyncio.create_task(builds.run())
-    sending = asyncio.create_task(resets.run())
-    try:
+    async with AsyncExitStack() as ending:  # each step is taken, whatever the one before raises
+        ending.push_async_callback(work.close)
+        ending.push_async_callback(cancelled, asyncio.create_task(builds.run()))
+        ending.push_async_callback(cancelled, asyncio.create_task(resets.run()))
+        ending.push_async_callback(resets.finish)
         yield
-    finally:
-        try:
-            await resets.finish()
-            await cancelled(sending)
-            await cancelled(recording)
-        finally:
-            await work.close()
 
 
 def _provided(provider: Callable[[], object]) -> Provide:
