@@ -23,7 +23,7 @@ REASONS: Final[dict[str, str]] = {
     ),
     "adapters.devices: _LONGEST: Final = 512  →  _LONGEST: Final = 513": _BOUND,
     "adapters.devices: if not signed or len(signed) > _LONGEST:  →  if not signed or len(signed) >= _LONGEST:": _BOUND,
-    "adapters.tokens: _LONGEST_TOKEN: Final = 4096  →  _LONGEST_TOKEN: Final = 4097": _BOUND,
+    "adapters.tokens: _LONGEST_TOKEN: Final = 5120  →  _LONGEST_TOKEN: Final = 5121": _BOUND,
     "adapters.tokens: if len(token) > _LONGEST_TOKEN or not _COMPACT.fullmatch(token):  →  if len(token) >= _LONGEST_TOKEN or not _COMPACT.fullmatch(token):": _BOUND,
     "adapters.tokens: drawn = secrets.token_urlsafe(16)  →  drawn = secrets.token_urlsafe(17)": "More randomness than is needed.",
     "adapters.tokens: return claims.jti if claims.iat <= now.timestamp() + 1 and now.timestamp() < claims.exp else None  →  return claims.jti if claims.iat < now.timestamp() + 1 and now.timestamp() < claims.exp else None": "A second of grace between the clocks of replicas, more or less a microsecond.",
