@@ -15,8 +15,9 @@ from segmentation_core.errors import (
     RequestError,
     WrongCredentials,
 )
+from segmentation_core.resets import Reset, digest_of
 from segmentation_core.usecases import Acting, NewUser
-from segmentation_core.users import Role, UserChange, UserQuery, require_may_change
+from segmentation_core.users import ALL_COMPANIES, Role, UserChange, UserQuery, require_may_change
 from tests.unit.house import PASSWORD, House, People
 
 pytestmark = pytest.mark.anyio
@@ -166,6 +167,21 @@ async def test_a_new_password_or_role_and_being_shut_out_end_sessions(
     await house.who(others)
 
 
+@pytest.mark.requirement(7)
+@pytest.mark.parametrize(
+    ("change", "is_left"), [(UserChange(password="another password"), False), (UserChange(dsp=True), True)]
+)
+async def test_with_a_new_password_a_reset_that_was_mailed_before_is_good_no_more(
+    house: House, people: People, change: UserChange, *, is_left: bool
+) -> None:
+    user, digest = people.user.user, digest_of("a token that was mailed")
+    reset = Reset(user.id, digest, house.clock.now())
+    await house.work.run(ALL_COMPANIES, lambda stores: stores.resets.begin(reset))
+    await house.users.change(people.admin, user.id, change)
+    found = await house.work.run(ALL_COMPANIES, lambda stores: stores.resets.find(digest))
+    assert (found is not None) == is_left
+
+
 async def test_a_new_password_replaces_the_old_one_and_stays_out_of_the_trail(house: House, people: People) -> None:
     await house.users.change(people.admin, people.user.user.id, UserChange(password="another password"))
     await house.sign_in("user", "another password")
@@ -184,8 +200,14 @@ async def test_a_new_password_replaces_the_old_one_and_stays_out_of_the_trail(ho
         ("admin", "root", UserChange(dsp=True), NotFound, "no such user"),
         ("admin", "user", UserChange(role="SuperAdmin"), Forbidden, "Only a SuperAdmin makes"),
         ("admin", "admin", UserChange(role="SuperAdmin"), Forbidden, "Only a SuperAdmin makes"),
-        ("root", "user", UserChange(role="SuperAdmin"), RequestError, r"\$\.role"),
-        ("root", "root", UserChange(role="Admin"), RequestError, r"\$\.role"),
+        (
+            "root",
+            "user",
+            UserChange(role="SuperAdmin"),
+            RequestError,
+            r"\$\.role: .*expected one of Admin, Manager, User",
+        ),
+        ("root", "root", UserChange(role="Admin"), RequestError, r"\$\.role: .*expected SuperAdmin"),
         ("admin", "admin", UserChange(status="inactive"), RequestError, r"\$\.status"),
         ("admin", "admin", UserChange(password="another password"), Forbidden, "change-password"),
         ("admin", "user", UserChange(password="short"), PasswordRefused, "8 to 64"),
