@@ -17,6 +17,7 @@ REASONS: Final[dict[str, str]] = {
     "segmentation_core.usecases.resetting_passwords: await stores.throttle.forget(now - WITHIN)  →  pass": _TIDY,
     "segmentation_core.usecases.changing_passwords: present = _still_there(await stores.users.account(by.user.username, lock=True), by)  →  present = _still_there(await stores.users.account(by.user.username, lock=False), by)": _LOCK,
     "segmentation_core.usecases.signing_in: present = await stores.users.account(attempt.username, lock=True)  →  present = await stores.users.account(attempt.username, lock=False)": _LOCK,
+    "segmentation_core.usecases.managing_presets: preset = Preset(id=0, company_id=user.company_id, company_name=user.company_name, owner_id=user.id, created_by_id=user.id, username=user.username, name=name, document=document, created=now, updated=now, version=1, **meaning)  →  preset = Preset(id=1, company_id=user.company_id, company_name=user.company_name, owner_id=user.id, created_by_id=user.id, username=user.username, name=name, document=document, created=now, updated=now, version=1, **meaning)": "The store gives the id, whatever stood there before.",
     "segmentation_core.usecases.managing_users: require_may_change(by.user, before, before)  →  pass": (
         "Accounts above an Admin's are in no Admin's scope, and nobody is above a SuperAdmin: so the rule finds nothing "
         "to refuse here unless scopes break, and stands for that case. `test_nobody_acts_on_a_higher_role` holds the rule."
