@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -84,9 +85,11 @@ def test_what_an_operator_got_wrong_is_told_with_its_place(
 
 def test_without_a_database_both_ways_to_one_are_named(data: Path) -> None:
     keys = {
-        "SEGMENTATION_TOKEN_KEYS": f"a:{'k' * 32}",
-        "SEGMENTATION_CSRF_KEY": "c" * 32,
-        "SEGMENTATION_AUDIT_KEY": "a" * 32,
+        "SEGMENTATION_TOKEN_KEYS": f"a:{token_urlsafe(32)}",
+        "SEGMENTATION_CSRF_KEY": token_urlsafe(32),
+        "SEGMENTATION_AUDIT_KEY": token_urlsafe(32),
+        "SEGMENTATION_HOSTS": "api.a.test",
+        "SEGMENTATION_CORS_ORIGINS": "https://a.test",
     }
     served = ("serve", "--catalog", "src/entrypoints/demo/catalog.json", "--data", "src/entrypoints/demo/customers.csv")
     ran = run(data, *served, **keys)
