@@ -107,3 +107,11 @@ def require_declared_access(app: Litestar) -> None:
         if fault:
             msg = f"{operation.path} ({operation.method}) {fault}"
             raise ImproperlyConfiguredException(msg)
+
+
+def methods_of(app: Litestar) -> dict[str, tuple[str, ...]]:
+    """Return the methods of every path of an application."""
+    found: dict[str, set[str]] = {}
+    for route in app.routes:
+        found.setdefault(route.path, set()).update(route.methods if isinstance(route, HTTPRoute) else ())
+    return {path: tuple(sorted(methods)) for path, methods in found.items()}

@@ -7,16 +7,16 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from litestar import Litestar, Router
-from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from adapters.builds import cancelled
 from entrypoints.http import audience, audit, auth, documented, operations, presets, sign_in, users
-from entrypoints.http.access import public, require_declared_access
+from entrypoints.http.access import methods_of, public, require_declared_access
 from entrypoints.http.errors import respond
-from entrypoints.http.headers import add_headers
+from entrypoints.http.gate import Gate
+from entrypoints.http.headers import ResponseHeaders
 from entrypoints.http.requests import ApiRequest, only_known_parameters
 from segmentation_core import __version__
 
@@ -75,16 +75,7 @@ def create_app(container: Container) -> Litestar:
         request_class=ApiRequest,
         request_max_body_size=MAX_BODY,
         exception_handlers={Exception: respond},
-        before_send=[add_headers],
-        cors_config=CORSConfig(
-            allow_origins=list(settings.cors_origins),
-            allow_credentials=True,
-            allow_headers=["Content-Type", auth.CSRF_HEADER, "If-Match", "If-None-Match"],
-            expose_headers=["ETag", "X-Request-ID"],
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
-        )
-        if settings.cors_origins
-        else None,
+        before_send=[ResponseHeaders(settings)],
         openapi_config=OpenAPIConfig(
             title="Audience segmentation",
             version=__version__,
@@ -99,9 +90,12 @@ def create_app(container: Container) -> Litestar:
         ),
         lifespan=[lambda _: _running(container)],
         logging_config=None,
+        debug=False,
+        pdb_on_exception=False,
     )
     require_declared_access(app)
     documented.complete(app)
+    app.asgi_handler = Gate(app.asgi_handler, settings, methods_of(app))
     return app
 
 

@@ -29,6 +29,7 @@ from segmentation_core.errors import (
 
 if TYPE_CHECKING:
     from litestar import Request
+    from litestar.types import Scope, Send
 
 _log: Final = logging.getLogger("segmentation.http")
 
@@ -49,6 +50,11 @@ STATUS: Final[dict[type[SegmentationError], HTTPStatus]] = {
 
 _RETRY_AFTER: Final = "1"
 """In seconds; for what is only waiting its turn."""
+
+_UNREAD: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+"""What is answered before the whole request was read; the connection is closed, lest the rest be read for nothing."""
+
+_MEDIA_TYPE: Final = "application/problem+json; charset=utf-8"
 
 _SAID_PROBLEMS: Final = 3
 
@@ -78,6 +84,22 @@ def status_of(error: SegmentationError) -> HTTPStatus:
 
 def respond(request: Request[Any, Any, Any], fault: Exception) -> Response[ProblemDetails]:
     """Answer with what went wrong; of our own faults tell nothing but the id under which the log has them."""
+    details, headers = explained(fault, request.scope)
+    return Response(details, status_code=details.status, headers=headers, media_type=_MEDIA_TYPE)
+
+
+async def send_problem(fault: Exception, scope: Scope, send: Send) -> None:
+    """Answer as `respond` does, where there is no handler that could: before routing, and after the deadline."""
+    details, headers = explained(fault, scope)
+    body = msgspec.json.encode(details)
+    told = {"Content-Type": _MEDIA_TYPE, "Content-Length": str(len(body)), **headers}
+    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in told.items()]
+    await send({"type": "http.response.start", "status": details.status, "headers": raw})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def explained(fault: Exception, scope: Scope) -> tuple[ProblemDetails, dict[str, str]]:
+    """Return what a client is told of a fault, and with which headers. Log what is not the client's."""
     problems: tuple[Problem, ...] = ()
     headers: dict[str, str] = {}
     if isinstance(fault, InputError):
@@ -95,20 +117,22 @@ def respond(request: Request[Any, Any, Any], fault: Exception) -> Response[Probl
     ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(fault, Overloaded | Unavailable)
     if ours:
         said = "Something went wrong on our side. The request id says which case it was."
-        _log.error("request %s failed", request_id(request.scope), exc_info=fault)
+        _log.error("request %s failed", request_id(scope), exc_info=fault)
     if isinstance(fault, Unavailable):
-        _log.warning("request %s: %s", request_id(request.scope), fault)
+        _log.warning("request %s: %s", request_id(scope), fault)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = _RETRY_AFTER
+    if status in _UNREAD:
+        headers["Connection"] = "close"
     details = ProblemDetails(
         title=status.phrase,
         status=status,
         detail=said,
         error=said,
         errors=problems,
-        request_id=request_id(request.scope) if ours else msgspec.UNSET,
+        request_id=request_id(scope) if ours else msgspec.UNSET,
     )
-    return Response(details, status_code=status, headers=headers, media_type="application/problem+json; charset=utf-8")
+    return details, headers
 
 
 def _sentence(fault: InputError) -> str:

@@ -1,4 +1,4 @@
-"""What every response carries, refusals and preflights too."""
+"""What every response carries, refusals and preflights too; and which pages of other origins may read it."""
 
 from __future__ import annotations
 
@@ -6,30 +6,90 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from litestar.datastructures import MutableScopeHeaders
+from litestar.exceptions import PermissionDeniedException
+
+from entrypoints.http.auth import CSRF_HEADER
 
 if TYPE_CHECKING:
+    from litestar.datastructures import Headers
     from litestar.types import Message, Scope
+
+    from entrypoints.settings import Settings
 
 _ALWAYS: Final = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "accelerometer=(), browsing-topics=(), camera=(), display-capture=(), fullscreen=(), "
+    "geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=()",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
 }
+"""After the OWASP Secure Headers Project. Cross-Origin-Resource-Policy leaves requests by CORS alone."""
+
+_HSTS: Final = "max-age=31536000; includeSubDomains"
+
+_METHODS: Final = ("GET", "POST", "PUT", "DELETE")
+_ACCEPTED: Final = ("Content-Type", CSRF_HEADER, "If-Match", "If-None-Match")
+_EXPOSED: Final = ("ETag", "X-Request-ID")
+_SIMPLE: Final = frozenset({"accept", "accept-language", "content-language"})
+"""Headers that a page may send without asking (Fetch standard, "CORS-safelisted request-header")."""
 
 
 def request_id(scope: Scope) -> str:
-    """Return the id of this request, drawn when first asked for."""
+    """Return the id of this request, drawn when first asked for. One that a client sends could be forged."""
     state = scope.setdefault("state", {})
     if "request_id" not in state:
         state["request_id"] = secrets.token_hex(8)
     return str(state["request_id"])
 
 
-async def add_headers(message: Message, scope: Scope) -> None:
-    """Add the headers to a response that is about to be sent."""
-    if message["type"] == "http.response.start":
+class ResponseHeaders:
+    """Adds headers to a response that is about to be sent: Litestar's hook `before_send`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._always = _ALWAYS | ({"Strict-Transport-Security": _HSTS} if settings.is_production else {})
+        self._origins = frozenset(settings.cors_origins)
+
+    async def __call__(self, message: Message, scope: Scope) -> None:
+        """Add what is always there, and what lets a page of a listed origin read the response."""
+        if message["type"] != "http.response.start":
+            return
         headers = MutableScopeHeaders.from_message(message)
         headers["X-Request-ID"] = request_id(scope)
-        for name, value in _ALWAYS.items():
+        for name, value in self._always.items():
             headers.setdefault(name, value)
+        headers["Vary"] = ", ".join(dict.fromkeys([*filter(None, [headers.get("Vary")]), "Origin"]))
+        origin = next((value for name, value in scope["headers"] if name == b"origin"), b"").decode("latin-1")
+        if origin in self._origins:
+            headers["Access-Control-Allow-Origin"] = origin
+            headers["Access-Control-Allow-Credentials"] = "true"
+            headers["Access-Control-Expose-Headers"] = ", ".join(_EXPOSED)
+
+
+def is_preflight(method: str, headers: Headers) -> bool:
+    """Tell whether a browser asks if a page of another origin may send a request (Fetch standard, "CORS-preflight")."""
+    return method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
+
+
+def preflight_headers(headers: Headers, origins: tuple[str, ...]) -> dict[str, str]:
+    """Return what a preflight is answered with, beside what every response carries.
+
+    Raises PermissionDeniedException for an origin that is not listed, and for methods and headers that the API does
+    not take.
+    """
+    asked = {name.strip().lower() for name in headers.get("access-control-request-headers", "").split(",")} - {""}
+    if headers["origin"] not in origins:
+        raise PermissionDeniedException("Pages of this origin may not use the API.")
+    if headers["access-control-request-method"] not in _METHODS:
+        raise PermissionDeniedException(f"Pages of other origins may use {', '.join(_METHODS)}.")
+    if asked - {name.lower() for name in _ACCEPTED} - _SIMPLE:
+        raise PermissionDeniedException(f"Pages of other origins may send the headers {', '.join(_ACCEPTED)}.")
+    return {
+        "Access-Control-Allow-Methods": ", ".join(_METHODS),
+        "Access-Control-Allow-Headers": ", ".join(_ACCEPTED),
+        "Access-Control-Max-Age": "600",
+    }

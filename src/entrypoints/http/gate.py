@@ -1,0 +1,175 @@
+"""What every request passes before its route is looked for: its size and host, preflights, the deadline, the log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from litestar import Request
+from litestar.datastructures import Headers
+from litestar.enums import HttpMethod, ScopeType
+from litestar.exceptions import ClientException, HTTPException
+
+from entrypoints.http.addresses import client_address
+from entrypoints.http.errors import send_problem
+from entrypoints.http.headers import is_preflight, preflight_headers, request_id
+from segmentation_core.errors import Unavailable
+from segmentation_core.users import User
+
+if TYPE_CHECKING:
+    from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+    from entrypoints.settings import Settings
+
+LARGEST_HEAD: Final = 32_768
+"""How many bytes all headers may have, and the address; the parser's own bound holds only for what comes in pieces."""
+
+LONGEST_ADDRESS: Final = 8_192
+
+ANY_HOST: Final = ("/health", "/health/ready")
+"""What load balancers ask by the address of the machine."""
+
+_log: Final = logging.getLogger("segmentation.access")
+
+
+class Gate:
+    """Stands around the application's handler: `Litestar.asgi_handler`."""
+
+    def __init__(self, handler: ASGIApp, settings: Settings, methods: dict[str, tuple[str, ...]]) -> None:
+        """Take the handler, and the methods of each route by its path."""
+        self._handler = handler
+        self._hosts = frozenset(settings.hosts)
+        self._origins = settings.cors_origins
+        self._seconds = settings.request_seconds
+        self._methods = methods
+        self._abandoned: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, and write one line of it to the log."""
+        if scope["type"] != ScopeType.HTTP:
+            await self._handler(scope, receive, send)
+            return
+        answer, begun = _Answer(scope, send, self._methods), perf_counter()
+        with structlog.contextvars.bound_contextvars(request_id=request_id(scope)):
+            try:
+                await self._answer(scope, receive, answer)
+            except Exception as fault:
+                if answer.status:
+                    raise
+                await send_problem(fault, scope, answer.send)
+            finally:
+                _tell(scope, answer.status, perf_counter() - begun)
+
+    async def _answer(self, scope: HTTPScope, receive: Receive, answer: _Answer) -> None:
+        headers = Headers.from_scope(scope)
+        self._refuse_large(scope)
+        self._refuse_other_hosts(scope, headers)
+        if is_preflight(scope["method"], headers):
+            allowed = preflight_headers(headers, self._origins)
+            raw = [(name.lower().encode(), value.encode()) for name, value in allowed.items()]
+            await answer.send({"type": "http.response.start", "status": 204, "headers": raw})
+            await answer.send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        await self._within_the_deadline(scope, _Arriving(receive), answer)
+
+    def _refuse_large(self, scope: HTTPScope) -> None:
+        address = len(scope["raw_path"]) + len(scope["query_string"])
+        if address > LONGEST_ADDRESS:
+            raise HTTPException(status_code=414, detail=f"The address is longer than {LONGEST_ADDRESS:,} bytes.")
+        if address + sum(len(name) + len(value) for name, value in scope["headers"]) > LARGEST_HEAD:
+            raise HTTPException(status_code=431, detail=f"The headers have more than {LARGEST_HEAD:,} bytes.")
+
+    def _refuse_other_hosts(self, scope: HTTPScope, headers: Headers) -> None:
+        """Refuse a name that is not ours: a page that has it may be led here by its own DNS ("DNS rebinding")."""
+        name, colon, port = headers.get("host", "").lower().rpartition(":")
+        host = name if colon and port.isdigit() else headers.get("host", "").lower()
+        if self._hosts and host not in self._hosts and scope["path"] not in ANY_HOST:
+            raise ClientException("This service does not answer to this name (the header Host).")
+
+    async def _within_the_deadline(self, scope: HTTPScope, receive: _Arriving, answer: _Answer) -> None:
+        """Have the request handled, and answer in time whatever becomes of it.
+
+        What is too slow is cancelled and not awaited: a database that hangs lets go of a cancelled statement only
+        seconds later.
+        """
+        task = asyncio.ensure_future(self._handler(scope, receive.message, answer.send_in_time))
+        try:
+            await asyncio.wait({task}, timeout=self._seconds)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if task.done() or answer.status:
+            await task
+            return
+        answer.is_late = True
+        task.cancel()
+        self._abandoned.add(task)
+        task.add_done_callback(self._forget)
+        if receive.is_awaited:
+            raise HTTPException(status_code=408, detail="The request did not arrive in time.")
+        raise Unavailable(f"This took longer than {self._seconds:g} s, and was given up.")
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._abandoned.discard(task)
+        if not task.cancelled() and task.exception():
+            _log.warning("work past its deadline failed", exc_info=task.exception())
+
+
+class _Answer:
+    """What is sent for one request. What the handler would still send once it is too late goes nowhere."""
+
+    def __init__(self, scope: HTTPScope, send: Send, methods: dict[str, tuple[str, ...]]) -> None:
+        self.status = 0
+        self.is_late = False
+        self._scope = scope
+        self._send = send
+        self._methods = methods
+
+    async def send_in_time(self, message: Message) -> None:
+        """Send a part of the handler's answer."""
+        if not self.is_late:
+            await self.send(message)
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            allowed = self._methods.get(self._scope.get("path_template", ""))
+            if allowed and self._scope["method"] == HttpMethod.OPTIONS:
+                # Litestar names the methods of the first handler that the route was made of.
+                message["headers"] = [(b"allow", ", ".join(allowed).encode())]
+        await self._send(message)
+
+
+class _Arriving:
+    """The body of a request, on its way."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.is_awaited = False
+        self._receive = receive
+
+    async def message(self) -> Any:  # noqa: ANN401  Litestar types it for web sockets too
+        """Return the next part."""
+        self.is_awaited = True
+        message = await self._receive()
+        self.is_awaited = False
+        return message
+
+
+def _tell(scope: HTTPScope, status: int, seconds: float) -> None:
+    """Write the access line. It has the route and not the address, which may hold anything."""
+    user = scope.get("user")
+    route = scope.get("path_template", "-")
+    told: dict[str, Any] = {
+        "method": scope["method"],
+        "route": route,
+        "status": status,
+        "milliseconds": round(seconds * 1000, 1),
+        "client": client_address(Request(scope)),
+    }
+    if isinstance(user, User):
+        told |= {"user_id": user.id, "company_id": user.company_id}
+    _log.info("%s %s %d", scope["method"], route, status, extra=told)
