@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dependency_injector import containers, providers
 
 from adapters.builds import BatchedBuilds
 from adapters.clock import SystemClock, SystemSecrets
 from adapters.passwords import BcryptPasswords
+from adapters.profiles import load_all
 from adapters.tokens import JwtTokens
 from entrypoints.settings import Settings
 from segmentation_core.catalog import Catalog
+from segmentation_core.planning import Profile
 from segmentation_core.population import Population
 from segmentation_core.ports import Work
 from segmentation_core.usecases import (
     Authenticate,
     BuildAudience,
+    ExplainPlan,
     ManagePresets,
     ManageUsers,
     ReadAudit,
+    ReadFilters,
     SignIn,
     SignOut,
 )
@@ -40,7 +46,10 @@ class Container(containers.DeclarativeContainer):
     sign_in = providers.Singleton(SignIn, work, passwords, tokens, clock, secrets)
     sign_out = providers.Singleton(SignOut, work, tokens, clock)
     authenticate = providers.Singleton(Authenticate, work, tokens, clock)
-    build_audience = providers.Singleton(BuildAudience, catalog, population, clock, builds)
+    profiles: providers.Provider[Mapping[str, Profile]] = providers.Singleton(load_all)
+    read_filters = providers.Singleton(ReadFilters, work, catalog)
+    build_audience = providers.Singleton(BuildAudience, catalog, population, clock, builds, profiles)
+    explain_plan = providers.Singleton(ExplainPlan, catalog, profiles)
     manage_users = providers.Singleton(ManageUsers, work, passwords, clock)
     manage_presets = providers.Singleton(ManagePresets, work, catalog, clock)
     read_audit = providers.Singleton(ReadAudit, work)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
     from datetime import datetime, timedelta
 
     from segmentation_core.audit import AuditQuery, Entry, Head, Record
@@ -171,6 +171,10 @@ class Presets(Protocol):
 
         With `lock`, no other unit of work changes it, or returns from such a call, until this one ends.
         """
+        ...
+
+    async def by_ids(self, preset_ids: Collection[int]) -> list[Preset]:
+        """Return those of some presets that are in scope, by id."""
         ...
 
     async def change(self, preset: Preset, changed_by: str) -> None:

@@ -9,10 +9,9 @@ import msgspec
 
 from segmentation_core.documents import parse_json
 from segmentation_core.errors import FilterError, Problem, RequestError, TooComplex, excerpt
-from segmentation_core.filters import parse_choices, parse_filter
 
 if TYPE_CHECKING:
-    from segmentation_core.catalog import Catalog
+    from segmentation_core.references import References
     from segmentation_core.users import User
 
 _MEMBERS = ("audienceFilters", "filter", "segments", "metadata")
@@ -23,7 +22,7 @@ class Preset(msgspec.Struct, frozen=True):
 
     `owner_id` is None once the owner's account is deleted; `username` and `created_by_id` stay. `catalog` is the name
     and version of the catalogue that `fingerprint` was made with; the fingerprint is None where the document does not
-    mean anything there. `version` counts from 1.
+    mean anything there, or refers to other presets, with which its meaning may change. `version` counts from 1.
     """
 
     id: int
@@ -89,15 +88,13 @@ def preset_document(sent: object, *, path: str = "$.preset_filter_json") -> dict
     return document
 
 
-def meaning_of(document: dict[str, Any], catalog: Catalog) -> Meaning:
-    """Return what a preset's document means to a catalogue."""
+def meaning_of(document: dict[str, Any], references: References, company_id: int | None = None) -> Meaning:
+    """Return what a preset's document means to a catalogue, with the presets that it may refer to.
+
+    `company_id` is the preset's.
+    """
     try:
-        wanted = (
-            parse_filter(document["filter"], catalog, path="$.filter")
-            if "filter" in document
-            else parse_choices(document["audienceFilters"], catalog, path="$.audienceFilters")
-        )
-        return Meaning(wanted.fingerprint, ())
+        return Meaning(references.read(document, company_id=company_id).fingerprint, ())
     except FilterError as fault:
         return Meaning(None, fault.problems)
     except TooComplex as fault:

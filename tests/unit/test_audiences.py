@@ -8,13 +8,14 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.population import BitmapIndex
-from segmentation_core import Catalog, Filter, Nearest, PlanMismatch, parse_filter, plan_text
+from segmentation_core import INCLUDE_EXCLUDE, Catalog, Filter, Nearest, PlanMismatch, parse_filter, plan_text
 from segmentation_core.audit import Entry
+from segmentation_core.errors import RequestError
 from segmentation_core.planning import Plan
 from segmentation_core.population import PlanSize
 from segmentation_core.ports import Builds
 from segmentation_core.testing import everybody
-from segmentation_core.usecases import Acting, BuildAudience
+from segmentation_core.usecases import Acting, BuildAudience, ExplainPlan
 from segmentation_core.users import User
 from tests.unit.house import HandClock
 
@@ -93,8 +94,30 @@ async def test_a_build_is_noted_for_the_audit_trail_and_one_that_failed_is_not()
     await BuildAudience(CATALOG, people, HandClock(), noted)(ANA, wanted)
     (entry,) = noted.entries
     assert (entry.action, entry.actor, entry.company_id, entry.request_id) == ("audience built", "Ana", 7, "a request")
-    assert entry.after == {"fingerprint": wanted.fingerprint, "size": 1, "catalog": "small 1"}
+    assert entry.after == {
+        "fingerprint": wanted.fingerprint,
+        "size": 1,
+        "catalog": "small 1",
+        "profile": "include-exclude",
+    }
     short = _Short.from_people(CATALOG, everybody(CATALOG))
     with pytest.raises(PlanMismatch):
         await BuildAudience(CATALOG, short, HandClock(), noted)(ANA, wanted)
     assert len(noted.entries) == 1
+
+
+async def test_a_plan_is_for_the_platform_of_a_profile_and_explained() -> None:
+    profiles = {"meta": replace(INCLUDE_EXCLUDE, id="meta", name="Meta", id_key="meta")}
+    wanted = parse_filter({"car": ["yes"]}, CATALOG)
+    people = BitmapIndex.from_people(CATALOG, everybody(CATALOG))
+    build = BuildAudience(CATALOG, people, HandClock(), Noted(), profiles)
+    built = await build(ANA, wanted, "meta")
+    assert built.plan
+    assert (built.plan.profile, built.id_key) == ("meta", "meta")
+    explained = await ExplainPlan(CATALOG, profiles)(wanted, "meta")
+    assert explained.plan == built.plan
+    assert [why.segment for why in explained.explanation] == ["car_yes"]
+    for ask in (build(ANA, wanted, "metta"), ExplainPlan(CATALOG, profiles)(wanted, "metta")):
+        with pytest.raises(RequestError) as caught:
+            await ask
+        assert caught.value.problems[0].expected == "perhaps meta; one of meta"

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from segmentation_core import Catalog
 from segmentation_core.errors import Conflict, Forbidden, NotFound, RequestError, Stale
 from segmentation_core.presets import meaning_of, preset_document
+from segmentation_core.references import References
 from segmentation_core.usecases import Acting, ManagePresets
 from tests.unit.house import CATALOG, House, People
 
@@ -42,7 +43,7 @@ async def test_what_was_sent_is_kept_unchanged_and_has_a_meaning(house: House, p
     assert (preset.name, preset.username, preset.company_name, preset.version) == ("mine", "user", "Here", 1)
     assert (preset.created, preset.updated, preset.catalog) == (house.clock.time, house.clock.time, "small 1")
     assert view.meaning.valid
-    assert preset.fingerprint == meaning_of(YES, CATALOG).fingerprint
+    assert preset.fingerprint == meaning_of(YES, References({}, CATALOG)).fingerprint
     assert await house.presets.get(people.user, preset.id) == view
     record = (await house.records(preset.company_id))[-1].entry
     assert (record.action, record.after) == ("preset created", {"name": "mine", "document": NOT_NO, "version": 1, "username": "user"})  # fmt: skip
@@ -77,7 +78,7 @@ def test_a_filter_past_the_bounds_means_nothing_and_says_so() -> None:
     dimensions = [{"id": f"d{i}", "kind": "multi", "values": values} for i in range(2)]
     wide = Catalog.from_json(json.dumps({"name": "wide", "version": "1", "dimensions": dimensions}))
     everything = {f"d{i}": [f"v{j}" for j in range(300)] for i in range(2)}
-    meaning = meaning_of({"audienceFilters": everything}, wide)
+    meaning = meaning_of({"audienceFilters": everything}, References({}, wide))
     assert meaning.fingerprint is None
     assert "more than 500" in meaning.problems[0].message
 

@@ -12,7 +12,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from adapters.builds import cancelled
-from entrypoints.http import audience, audit, auth, documented, operations, presets, sign_in, users
+from entrypoints.http import audience, audit, auth, documented, operations, platforms, presets, sign_in, users
 from entrypoints.http.access import methods_of, public, require_declared_access
 from entrypoints.http.errors import respond
 from entrypoints.http.gate import Gate
@@ -41,7 +41,9 @@ def create_app(container: Container) -> Litestar:
             sign_in.protected,
             sign_in.me,
             audience.build,
+            audience.explain,
             audience.get_catalog,
+            platforms.list_profiles,
             users.all_users,
             users.find_users,
             users.create_user,
@@ -65,7 +67,10 @@ def create_app(container: Container) -> Litestar:
                 "catalog",
                 "sign_in",
                 "sign_out",
+                "profiles",
+                "read_filters",
                 "build_audience",
+                "explain_plan",
                 "manage_users",
                 "manage_presets",
                 "read_audit",

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from segmentation_core.errors import PlanMismatch
-from segmentation_core.planning import Nearest, Plan, plan_audience
+from segmentation_core.errors import PlanMismatch, Problem, RequestError, one_of
+from segmentation_core.planning import INCLUDE_EXCLUDE, Nearest, Plan, Why, explain, plan_audience
 from segmentation_core.population import PlanSize
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from segmentation_core.catalog import Catalog
     from segmentation_core.filters import Filter
+    from segmentation_core.planning import Profile
     from segmentation_core.population import Population
     from segmentation_core.ports import Builds, Clock
     from segmentation_core.usecases.acting import Acting
+
+_DEFAULT_ONLY: Final[Mapping[str, Profile]] = {INCLUDE_EXCLUDE.id: INCLUDE_EXCLUDE}
 
 
 class Audience(msgspec.Struct, frozen=True):
     """What was built: the plan of a filter, its size, and what each clause reaches.
 
     `plan` and `plan_size` are None for an account that may not see lists. `count` is exact either way.
+    `id_key` is the name under which the `external_ids` of lists have their ids on the platform.
     """
 
     count: int
@@ -31,27 +37,38 @@ class Audience(msgspec.Struct, frozen=True):
     built_by: str
     plan: Plan | None
     plan_size: PlanSize | None
+    id_key: str = ""
 
 
 class BuildAudience:
     """Turn a filter into a size and a plan, and check one against the other."""
 
-    def __init__(self, catalog: Catalog, population: Population, clock: Clock, builds: Builds) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        population: Population,
+        clock: Clock,
+        builds: Builds,
+        profiles: Mapping[str, Profile] = _DEFAULT_ONLY,
+    ) -> None:
+        """Take the platforms' `profiles` by their ids."""
         self._catalog = catalog
+        self._profiles = profiles
         self._population = population
         self._clock = clock
         self._builds = builds
 
-    async def __call__(self, by: Acting, wanted: Filter) -> Audience:
-        """Return the audience that `wanted` means. An account that may not see lists gets its size alone.
+    async def __call__(self, by: Acting, wanted: Filter, profile: str = INCLUDE_EXCLUDE.id) -> Audience:
+        """Return the audience that `wanted` means, planned for the platform of a profile.
 
-        The build is recorded in the audit trail within a second.
+        An account that may not see lists gets its size alone. The build is recorded in the audit trail within a second.
 
-        Raises PlanMismatch where an exact plan reaches another number of people than the filter: a fault of ours,
-        which must not be sent.
+        Raises RequestError where there is no such profile, and PlanMismatch where an exact plan reaches another number
+        of people than the filter: a fault of ours, which must not be sent.
         """
+        platform = named(profile, self._profiles)
         size = self._population.size(wanted)
-        plan = plan_audience(wanted, self._catalog)
+        plan = plan_audience(wanted, self._catalog, profile=platform)
         plan_size = self._population.plan_size(plan)
         if plan.exact and (plan_size.total != size or sum(plan_size.clauses) != size):
             msg = f"plan {plan.fingerprint} reaches {plan_size}, its filter {size}"
@@ -61,7 +78,12 @@ class BuildAudience:
         )
         shown = by.user.may_see_lists
         now = self._clock.now()
-        after = {"fingerprint": plan.fingerprint, "size": size, "catalog": self._catalog.title}
+        after = {
+            "fingerprint": plan.fingerprint,
+            "size": size,
+            "catalog": self._catalog.title,
+            "profile": platform.id,
+        }
         self._builds.add(by.entry("audience built", f"audience {plan.fingerprint}", now, after=after))
         return Audience(
             count=size,
@@ -70,6 +92,7 @@ class BuildAudience:
             built_by=by.user.username,
             plan=plan if shown else None,
             plan_size=plan_size if shown else None,
+            id_key=platform.id_key,
         )
 
     def _counted(self, near: Nearest | msgspec.UnsetType | None, size: int) -> Nearest | msgspec.UnsetType | None:
@@ -78,3 +101,30 @@ class BuildAudience:
             return near
         clauses = Plan(exact=False, clauses=near.clauses, certificate=None, fingerprint="")
         return msgspec.structs.replace(near, people=abs(self._population.plan_size(clauses).total - size))
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """A plan, and why each list is in it."""
+
+    plan: Plan
+    explanation: tuple[Why, ...]
+
+
+class ExplainPlan:
+    """Say of each list of a plan why it is there. Nobody is counted, and nothing recorded."""
+
+    def __init__(self, catalog: Catalog, profiles: Mapping[str, Profile]) -> None:
+        self._catalog = catalog
+        self._profiles = profiles
+
+    async def __call__(self, wanted: Filter, profile: str = INCLUDE_EXCLUDE.id) -> Explanation:
+        """Return the explained plan for the platform of a profile. Raises RequestError where there is none such."""
+        plan = plan_audience(wanted, self._catalog, profile=named(profile, self._profiles))
+        return Explanation(plan, explain(plan.clauses, self._catalog))
+
+
+def named(profile: str, profiles: Mapping[str, Profile]) -> Profile:
+    """Return the profile of that id. Raises RequestError, which tells the nearest, where there is none."""
+    if profile not in profiles:
+        raise RequestError(Problem("$.profile", "there is no such profile", profile, one_of(profile, profiles)))
+    return profiles[profile]

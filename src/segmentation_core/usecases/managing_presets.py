@@ -19,6 +19,8 @@ from segmentation_core.presets import (
     reads_of,
     shown_to,
 )
+from segmentation_core.references import References, references_in
+from segmentation_core.usecases.reading_filters import looked_up
 from segmentation_core.users import User, check_name
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class ManagePresets:
         self._work = work
         self._catalog = catalog
         self._clock = clock
+        self._no_presets = References({}, catalog)
 
     async def create(self, by: Acting, name: str, sent: object) -> PresetView:
         """Save a filter under a name. Raises RequestError with paths, Conflict where the caller has one of the name."""
@@ -63,37 +66,39 @@ class ManagePresets:
             updated=now,
             version=1,
             catalog=self._catalog.title,
-            fingerprint=meaning_of(document, self._catalog).fingerprint,
+            fingerprint=self._lasting_fingerprint(document),
         )
 
         async def add(stores: Stores) -> PresetView:
             added = await stores.presets.add(preset)
             await stores.audit.add(by.entry("preset created", f"preset {added.id}", now, after=_told(added)))
-            return self._view(user, added, await stores.presets.alike(added, owner=reads_of(user)))
+            return await self._alone(stores, user, added)
 
         return await self._work.run(user.scope, add)
 
     async def page(self, by: Acting, *, search: str, offset: int, limit: int) -> tuple[list[PresetView], int]:
         """Return some of the presets that the caller may read, the newest first, and how many there are."""
-        found, total = await self._work.run(
-            by.user.scope,
-            lambda stores: stores.presets.page(owner=reads_of(by.user), search=search, offset=offset, limit=limit),
-        )
-        return [self._view(by.user, preset) for preset in found], total
+
+        async def read(stores: Stores) -> tuple[list[PresetView], int]:
+            found, total = await stores.presets.page(owner=reads_of(by.user), search=search, offset=offset, limit=limit)
+            return await self._views(stores, by.user, found), total
+
+        return await self._work.run(by.user.scope, read)
 
     async def all(self, by: Acting, username: str | None = None) -> list[PresetView]:
         """Return every preset that the caller may read, or those of one user, the newest first."""
-        found = await self._work.run(
-            by.user.scope, lambda stores: stores.presets.all(owner=reads_of(by.user), username=username)
-        )
-        return [self._view(by.user, preset) for preset in found]
+
+        async def read(stores: Stores) -> list[PresetView]:
+            found = await stores.presets.all(owner=reads_of(by.user), username=username)
+            return await self._views(stores, by.user, found)
+
+        return await self._work.run(by.user.scope, read)
 
     async def get(self, by: Acting, preset_id: int) -> PresetView:
         """Return a preset. Raises NotFound where it is not there, or not the caller's to see."""
 
         async def read(stores: Stores) -> PresetView:
-            preset = await _found(stores, by.user, preset_id)
-            return self._view(by.user, preset, await stores.presets.alike(preset, owner=reads_of(by.user)))
+            return await self._alone(stores, by.user, await _found(stores, by.user, preset_id))
 
         return await self._work.run(by.user.scope, read)
 
@@ -175,19 +180,35 @@ class ManagePresets:
                 updated=now,
                 version=before.version + 1,
                 catalog=self._catalog.title,
-                fingerprint=meaning_of(after.document, self._catalog).fingerprint,
+                fingerprint=self._lasting_fingerprint(after.document),
             )
             await stores.presets.change(after, by.user.username)
             await stores.audit.add(
                 by.entry(action, f"preset {preset_id}", now, before=_told(before), after=_told(after))
             )
-            return self._view(by.user, after, await stores.presets.alike(after, owner=reads_of(by.user)))
+            return await self._alone(stores, by.user, after)
 
         return await self._work.run(by.user.scope, store)
 
-    def _view(self, user: User, preset: Preset, alike: list[Preset] | None = None) -> PresetView:
-        meaning = meaning_of(preset.document, self._catalog)
-        return PresetView(replace(preset, document=shown_to(user, preset.document)), meaning, tuple(alike or ()))
+    def _lasting_fingerprint(self, document: dict[str, Any]) -> str | None:
+        """Return what is stored of a document's meaning; nothing where that hangs on other presets."""
+        return None if references_in(document) else meaning_of(document, self._no_presets).fingerprint
+
+    async def _alone(self, stores: Stores, user: User, preset: Preset) -> PresetView:
+        """Return a view of a single preset, with those that mean the same now."""
+        (view,) = await self._views(stores, user, [preset])
+        same = replace(preset, fingerprint=view.meaning.fingerprint)
+        return replace(view, alike=tuple(await stores.presets.alike(same, owner=reads_of(user))))
+
+    async def _views(self, stores: Stores, user: User, presets: list[Preset]) -> list[PresetView]:
+        references = await looked_up(stores, user, [preset.document for preset in presets], self._catalog)
+        return [
+            PresetView(
+                replace(preset, document=shown_to(user, preset.document)),
+                meaning_of(preset.document, references, preset.company_id),
+            )
+            for preset in presets
+        ]
 
 
 async def _found(stores: Stores, user: User, preset_id: int, *, lock: bool = False) -> Preset:

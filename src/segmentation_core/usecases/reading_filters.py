@@ -1,0 +1,63 @@
+"""Reading the filters of a question, with the presets that they refer to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from segmentation_core.presets import may_read
+from segmentation_core.references import MOST_PRESETS, References, references_in
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from segmentation_core.catalog import Catalog
+    from segmentation_core.filters import Filter
+    from segmentation_core.ports import Stores, Work
+    from segmentation_core.presets import Preset
+    from segmentation_core.usecases.acting import Acting
+    from segmentation_core.users import User
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A filter as it was asked for: `document` has `filter` or `audienceFilters`, and stands at `path`."""
+
+    document: dict[str, Any]
+    path: str = "$"
+
+
+class ReadFilters:
+    """Read filters against the catalogue. What refers to no preset is read without a look at the stores."""
+
+    def __init__(self, work: Work, catalog: Catalog) -> None:
+        self._work = work
+        self._catalog = catalog
+
+    async def __call__(self, by: Acting, *asked: Asked) -> tuple[Filter, ...]:
+        """Return the filters, with the presets that they refer to as they are now.
+
+        Raises FilterError with the path of every fault. A preset that is not the caller's to read is told as one that
+        does not exist.
+        """
+        documents = [one.document for one in asked]
+        references = References({}, self._catalog)
+        if any(map(references_in, documents)):
+            references = await self._work.run(
+                by.user.scope, lambda stores: looked_up(stores, by.user, documents, self._catalog)
+            )
+        return tuple(references.read(one.document, path=one.path) for one in asked)
+
+
+async def looked_up(stores: Stores, user: User, documents: Sequence[dict[str, Any]], catalog: Catalog) -> References:
+    """Return the presets that some documents lead to, as far as an account may read them."""
+    known: dict[int, Preset] = {}
+    asked: set[int] = set()
+    most = MOST_PRESETS * len(documents)
+    wanted = set().union(*map(references_in, documents))
+    while wanted and len(asked | wanted) <= most:
+        asked |= wanted
+        found = [preset for preset in await stores.presets.by_ids(wanted) if may_read(user, preset)]
+        known |= {preset.id: preset for preset in found}
+        wanted = set().union(*(references_in(preset.document) for preset in found)) - asked
+    return References(known, catalog, complete=not wanted)
