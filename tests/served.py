@@ -43,37 +43,70 @@ def data_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def serving(*arguments: str, password: str | None = PASSWORD, data: Path | None = None) -> Iterator[tuple[str, str]]:
+def serving(
+    *arguments: str, password: str | None = PASSWORD, data: Path | None = None, **settings: str
+) -> Iterator[tuple[str, str]]:
     """Run `segmentation serve --demo` on a free port, with data of its own; give its address and what it printed."""
     if data is None:
-        with data_folder() as fresh, serving(*arguments, password=password, data=fresh) as served:
+        with data_folder() as fresh, serving(*arguments, password=password, data=fresh, **settings) as served:
             yield served
         return
-    environ = environ_of(data)
+    environ = environ_of(data) | settings
     if password:
         environ["SEGMENTATION_DEMO_PASSWORD"] = password
-    process = subprocess.Popen(
-        [COMMAND, "serve", "--demo", "--port", "0", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environ,
-    )
-    try:
-        assert process.stdout
-        printed = ""
-        while "Ctrl-C" not in printed:
-            line = process.stdout.readline()
-            assert line, f"the server ended: {process.communicate()}"
-            printed += line
-        address = re.search(r"http://\S+", printed)
-        assert address
-        yield address.group(), printed
-    finally:
-        process.terminate()
-        _, errors = process.communicate(timeout=20)
-    assert "Traceback" not in errors, errors
-    assert process.returncode == 0, errors
+    with running("--demo", *arguments, environ=environ) as server:
+        yield server.address, server.printed
+    assert "Traceback" not in server.log, server.log
+    assert server.process.returncode == 0, server.log
+
+
+class Served:
+    """A server process: its address, what it printed, and what it has logged so far."""
+
+    def __init__(self, process: subprocess.Popen[str], address: str, printed: str, log: Path) -> None:
+        self.process = process
+        self.address = address
+        self.printed = printed
+        self._file = log
+        self._last = ""
+
+    @property
+    def log(self) -> str:
+        return self._last or self._file.read_text("utf-8")
+
+    def ended(self) -> None:
+        """Keep the log, whose file is about to go."""
+        self._last = self.log
+
+
+@contextmanager
+def running(*arguments: str, environ: dict[str, str]) -> Iterator[Served]:
+    """Run `segmentation serve` on a free port until it is told to stop, or has ended; its log goes to a file."""
+    with tempfile.TemporaryDirectory(prefix="segmentation-log-") as folder:
+        log = Path(folder) / "log"
+        with log.open("w", encoding="utf-8") as stderr:
+            process = subprocess.Popen(
+                [COMMAND, "serve", "--port", "0", *arguments],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                env=environ,
+            )
+        try:
+            assert process.stdout
+            printed = ""
+            while "Ctrl-C" not in printed:
+                line = process.stdout.readline()
+                assert line, f"the server ended: {log.read_text('utf-8')}"
+                printed += line
+            address = re.search(r"http://\S+", printed)
+            assert address
+            server = Served(process, address.group(), printed, log)
+            yield server
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+        server.ended()
 
 
 class Browser:

@@ -6,9 +6,8 @@ import asyncio
 import os
 import signal
 import socket
+from functools import partial
 from typing import TYPE_CHECKING
-
-import uvicorn
 
 from adapters.population import BitmapIndex
 from adapters.postgres import PostgresWork
@@ -16,14 +15,14 @@ from entrypoints import demo
 from entrypoints.container import Container
 from entrypoints.database import URL, audit_key, data_dir, database
 from entrypoints.http.app import create_app
+from entrypoints.logs import password_of, write_logs
+from entrypoints.server import Server
 from entrypoints.settings import Settings
 from segmentation_core.catalog import Catalog
 from segmentation_core.errors import Problem, SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_DRAIN_SECONDS = 10
 
 
 def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo: bool) -> None:
@@ -33,10 +32,12 @@ def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo:
     Unavailable before that.
     """
     settings = Settings.for_demo(os.environ, audit_key(os.environ)) if with_demo else Settings.of(os.environ)
+    settings = settings.listening_on(host)
     password = demo.demo_password(os.environ) if with_demo else None
     population = BitmapIndex.load(catalog, data_file)
     may_be_embedded = with_demo or settings.environment != "production"
     with database(os.environ, may_be_embedded=may_be_embedded) as found:
+        write_logs(as_json=settings.is_production, secrets=(*settings.secrets, password_of(found.url), password or ""))
         key = settings.audit_key.encode()
         container = Container(
             settings=settings, catalog=catalog, population=population, work=PostgresWork(found.url, key)
@@ -47,14 +48,10 @@ def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo:
         unit = f"{catalog.weight.unit}s, weighted" if catalog.weight else "people"
         population_said = f"{catalog.name}: {population.rows:,} rows of {unit}"
         kept = f"the database of {URL}" if found.named else str(data_dir(os.environ))
-        config = uvicorn.Config(
-            create_app(container),
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_DRAIN_SECONDS,
-        )
-        server = _Announced(config, _welcome(listener, population_said, password, kept))
+        app = create_app(container)
+        welcome = _welcome(listener, population_said, password, kept)
+        leave = partial(setattr, app.state, "is_leaving", True)  # noqa: FBT003  setattr's own way
+        server = Server(app, settings, welcome, leave)
         for stop in (signal.SIGINT, signal.SIGTERM):
             signal.signal(stop, server.handle_exit)
         server.run(sockets=[listener])
@@ -66,18 +63,6 @@ async def _add_demo(work: PostgresWork, container: Container, password: str) -> 
         await demo.add_accounts(work, container.passwords(), container.clock(), password)
     finally:
         await work.close()
-
-
-class _Announced(uvicorn.Server):
-    """Says that it is there once it is, and ends in order, with status 0, when told to stop."""
-
-    def __init__(self, config: uvicorn.Config, welcome: str) -> None:
-        super().__init__(config)
-        self._welcome = welcome
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        print(self._welcome, flush=True)  # noqa: T201  the command's result, on stdout
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -36,6 +36,7 @@ def create_app(container: Container) -> Litestar:
         route_handlers=[
             operations.root,
             operations.health,
+            operations.ready,
             sign_in.login,
             sign_in.logout,
             sign_in.protected,
@@ -64,6 +65,7 @@ def create_app(container: Container) -> Litestar:
             name: _provided(getattr(container, name))
             for name in (
                 "settings",
+                "work",
                 "catalog",
                 "sign_in",
                 "sign_out",

@@ -51,9 +51,6 @@ STATUS: Final[dict[type[SegmentationError], HTTPStatus]] = {
 _RETRY_AFTER: Final = "1"
 """In seconds; for what is only waiting its turn."""
 
-_UNREAD: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-"""What is answered before the whole request was read; the connection is closed, lest the rest be read for nothing."""
-
 _MEDIA_TYPE: Final = "application/problem+json; charset=utf-8"
 
 _SAID_PROBLEMS: Final = 3
@@ -122,7 +119,7 @@ def explained(fault: Exception, scope: Scope) -> tuple[ProblemDetails, dict[str,
         _log.warning("request %s: %s", request_id(scope), fault)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = _RETRY_AFTER
-    if status in _UNREAD:
+    if status == HTTPStatus.REQUEST_TIMEOUT:
         headers["Connection"] = "close"
     details = ProblemDetails(
         title=status.phrase,

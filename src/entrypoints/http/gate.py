@@ -78,9 +78,9 @@ class Gate:
     def _refuse_large(self, scope: HTTPScope) -> None:
         address = len(scope["raw_path"]) + len(scope["query_string"])
         if address > LONGEST_ADDRESS:
-            raise HTTPException(status_code=414, detail=f"The address is longer than {LONGEST_ADDRESS:,} bytes.")
+            raise ClientException(f"The address is longer than {LONGEST_ADDRESS:,} bytes.")
         if address + sum(len(name) + len(value) for name, value in scope["headers"]) > LARGEST_HEAD:
-            raise HTTPException(status_code=431, detail=f"The headers have more than {LARGEST_HEAD:,} bytes.")
+            raise ClientException(f"The headers have more than {LARGEST_HEAD:,} bytes.")
 
     def _refuse_other_hosts(self, scope: HTTPScope, headers: Headers) -> None:
         """Refuse a name that is not ours: a page that has it may be led here by its own DNS ("DNS rebinding")."""

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Final, Literal
+
 import msgspec
 from litestar import get
+from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 
 from entrypoints.http.access import public
 from segmentation_core import __version__
+from segmentation_core.errors import Unavailable
+from segmentation_core.ports import Stores, Work
+from segmentation_core.users import ALL_COMPANIES
+
+READY_SECONDS: Final = 2.0
+"""How long a dependency may take to answer."""
 
 
 class ServiceStatus(msgspec.Struct, frozen=True):
@@ -24,6 +36,13 @@ class Health(msgspec.Struct, frozen=True):
     message: str
 
 
+class Readiness(msgspec.Struct, frozen=True):
+    """That requests can be answered, and what that depends on."""
+
+    status: Literal["ready"]
+    dependencies: dict[str, Literal["up"]]
+
+
 @get("/", opt=public("It says that it is there, and no more."), operation_id="getStatus", summary="What answers here")
 async def root() -> ServiceStatus:
     """Tell what this service is."""
@@ -39,3 +58,29 @@ async def root() -> ServiceStatus:
 async def health() -> Health:
     """Answer while the process lives; no dependency is asked."""
     return Health("healthy", "The service is running.")
+
+
+@get(
+    "/health/ready",
+    opt=public("Whoever spreads the load has no account."),
+    operation_id="getReadiness",
+    summary="Whether requests can be answered",
+)
+async def ready(state: State, work: NamedDependency[SkipValidation[Work]]) -> Readiness:
+    """Answer 200 where all that the service depends on answers within 2 seconds, else 503 with the names of the rest.
+
+    Once it is told to stop it is ready no more, and still answers for a moment.
+    """
+    if getattr(state, "is_leaving", False):
+        raise Unavailable("The service is about to stop.")
+    task = asyncio.ensure_future(work.run(ALL_COMPANIES, _nothing))
+    _, late = await asyncio.wait({task}, timeout=READY_SECONDS)
+    if late:
+        task.cancel()  # and not awaited: what hangs lets go of it only seconds later
+    if late or task.exception():
+        raise Unavailable("The service is not ready: the database is down or does not answer in time.")
+    return Readiness("ready", {"database": "up"})
+
+
+async def _nothing(_: Stores) -> None:
+    """Ask nothing: the transaction itself needs the database."""

@@ -1,0 +1,118 @@
+"""What the service writes to stderr: JSON, a line each, in production; the same to be read by people elsewhere.
+
+Everything goes through the standard library's `logging`, ours, uvicorn's and psycopg's alike, and is written here.
+Nothing that comes from outside can begin a line or colour one, and no secret is shown.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import TYPE_CHECKING, Any, Final, TextIO
+from urllib.parse import unquote, urlsplit
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from structlog.typing import EventDict, Processor
+
+MASK: Final = "***"
+
+_SHAPES: Final = re.compile(
+    r"(?P<url>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+(?=@)"  # the password in a URL
+    r"|(?P<option>\b(?:password|passwd|secret|authorization|x-csrf-token)\b['\"]?\s*[=:]\s*)(?:'[^']*'|\"[^\"]*\"|[^\s,;&)}\]]+)"
+    r"|(?P<cookie>\b(?:csrf_)?token=)[^\s;,'\"]+"
+    r"|\beyJ[\w-]{5,}\.[\w-]*\.[\w-]*"  # a signed token
+    r"|(?:v1:)?\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}",  # the hash of a password
+    re.IGNORECASE,
+)
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL_BUT_NEWLINES: Final = re.compile(_CONTROL.pattern.replace("\x00-\x1f", "\x00-\x09\x0b-\x1f"))
+
+_QUIET: Final = ("asyncio", "psycopg", "uvicorn")
+"""What is told of them begins with warnings."""
+
+
+def write_logs(*, as_json: bool, secrets: Iterable[str] = (), stream: TextIO | None = None) -> None:
+    """Write all logs to a stream, stderr unless said; `secrets` are texts that are never shown."""
+    final: list[Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        _Masked(secrets),
+    ]
+    final += [structlog.processors.JSONRenderer()] if as_json else [_indented, _FOR_PEOPLE]
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=final,
+            foreign_pre_chain=[
+                structlog.contextvars.merge_contextvars,
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.ExtraAdder(),
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.captureWarnings(True)  # noqa: FBT003  its only parameter
+    logging.raiseExceptions = False  # a stream that is gone is no reason to write more to it
+
+
+def password_of(url: str) -> str:
+    """Return the password in the URL of a database, as libpq reads it; empty where there is none."""
+    return unquote(urlsplit(url).password or "")
+
+
+class _Masked:
+    """Puts a mask in the place of secrets: of those that are known, and of what has the shape of one.
+
+    Keys and URLs come in their own shapes and in the `repr` that tracebacks show; both are looked for.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        known = {shape for secret in secrets if secret for shape in (secret, repr(secret)[1:-1])}
+        alternatives = "|".join(re.escape(text) for text in sorted(known, key=len, reverse=True))
+        self._known = re.compile(alternatives) if alternatives else None
+
+    def __call__(self, _logger: object, _method: str, event: EventDict) -> EventDict:
+        return {name: self._masked(value) for name, value in event.items()}
+
+    def _masked(self, value: object) -> object:
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        text = value if isinstance(value, str) else repr(value)
+        if self._known:
+            text = self._known.sub(MASK, text)
+        return _SHAPES.sub(_mask, text)
+
+
+def _mask(found: re.Match[str]) -> str:
+    return (found["url"] or found["option"] or found["cookie"] or "") + MASK
+
+
+def _indented(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Show control characters as escapes, and indent tracebacks: only our own lines begin at the margin."""
+    shown: dict[str, Any] = {
+        name: _CONTROL.sub(_escape, value) if isinstance(value, str) else value for name, value in event.items()
+    }
+    if "exception" in event:
+        lines = _CONTROL_BUT_NEWLINES.sub(_escape, event["exception"]).split("\n")
+        shown["exception"] = "\n".join(f"    {line}" for line in lines)
+    return shown
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
+
+
+_FOR_PEOPLE: Final = structlog.dev.ConsoleRenderer(
+    colors=False, exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
+)

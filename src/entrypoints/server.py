@@ -1,0 +1,75 @@
+"""The HTTP server: uvicorn with bounds, and its end."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+
+from entrypoints.connections import IDLE_SECONDS, LARGEST_HEAD, BoundedConnection
+from entrypoints.http.addresses import networks_as_seen
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+    from types import FrameType
+
+    from entrypoints.settings import Settings
+
+_FINISH_SECONDS: Final = 5
+"""How long requests that run when the service stops may still take."""
+
+
+class Server(uvicorn.Server):
+    """Says that it is there once it is, and ends in order, with status 0, when told to stop.
+
+    Told to stop, it is not ready any more, and listens for a moment longer, until those who ask have heard it. Then it
+    finishes what it has begun. Told a second time, it goes at once.
+    """
+
+    def __init__(
+        self, app: Callable[..., Any], settings: Settings, welcome: str, on_leaving: Callable[[], object]
+    ) -> None:
+        """Take what it says once it serves, and what it calls as soon as it is told to stop."""
+        super().__init__(_config(app, settings))
+        self._on_leaving = on_leaving
+        self._drain_seconds = settings.drain_seconds
+        self._welcome = welcome
+        self._leaves_at: float | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the port, and say so."""
+        await super().startup(sockets)
+        print(self._welcome, flush=True)  # noqa: T201  the command's result, on stdout
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to leave: a signal's handler."""
+        if self._leaves_at is not None:
+            super().handle_exit(sig, frame)
+            return
+        self._on_leaving()
+        self._leaves_at = time.monotonic() + self._drain_seconds
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell, ten times a second, whether it is time to go."""
+        if self._leaves_at is not None and time.monotonic() >= self._leaves_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def _config(app: Callable[..., Any], settings: Settings) -> uvicorn.Config:
+    BoundedConnection.request_seconds = settings.request_seconds
+    return uvicorn.Config(
+        app,
+        http=BoundedConnection,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=networks_as_seen(settings.trusted_proxies),
+        h11_max_incomplete_event_size=LARGEST_HEAD,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=_FINISH_SECONDS,
+    )
