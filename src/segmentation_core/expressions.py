@@ -84,3 +84,15 @@ def conditions(expression: Expression) -> Iterator[Condition]:
             yield from conditions(part)
         case condition:
             yield condition
+
+
+def top_level(expression: Expression) -> tuple[Expression, ...]:
+    """Return the conditions that all must hold, from left to right: what stands in an `and`, however nested."""
+    if not isinstance(expression, And):
+        return (expression,)
+    return tuple(condition for part in expression.parts for condition in top_level(part))
+
+
+def dimensions_of(expression: Expression) -> set[str]:
+    """Return the dimensions that an expression speaks of."""
+    return {condition.dimension for condition in conditions(expression)}

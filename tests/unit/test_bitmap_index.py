@@ -6,7 +6,6 @@ import csv
 import json
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import assume, given
@@ -15,16 +14,14 @@ from pyarrow import parquet
 
 from adapters.population import BitmapIndex
 from segmentation_core import Catalog, Clause, Filter, PersonError, Plan, parse_filter, plan_audience
-from segmentation_core.testing import catalog_documents, filters
+from segmentation_core.testing import filters
+from tests.contract.populations import LARGEST, tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from segmentation_core.expressions import Person
-
-LARGEST = 2**53
-SEAMS = (0, 1, 2, 63, 64, 65, 129)
 
 
 def catalogue(*dimensions: dict[str, Any], segments: tuple[dict[str, Any], ...] = (), **more: object) -> Catalog:
@@ -34,99 +31,6 @@ def catalogue(*dimensions: dict[str, Any], segments: tuple[dict[str, Any], ...] 
 
 def compact(catalog: Catalog, **wanted: object) -> Filter:
     return parse_filter(wanted, catalog)
-
-
-@st.composite
-def catalogues(draw: st.DrawFn) -> Catalog:
-    """Draw catalogues with a weight and without, codes of any characters, and at least one segment."""
-    document = draw(catalog_documents())
-    for dimension in document["dimensions"]:
-        values = dimension["values"]
-        if dimension["kind"] == "single" and draw(st.booleans()):
-            codes = st.integers(-9, 99) | st.text(st.sampled_from("ab,;\"' \n\r\té文0.-"), max_size=4)
-            drawn = draw(st.lists(codes, min_size=len(values), max_size=len(values), unique_by=str))
-            for value, code in zip(values, drawn, strict=True):
-                value["code"] = code
-    if draw(st.booleans()):
-        document["weight"] = {"column": "units"}
-    document["segments"].append({"id": "everyone there is"})
-    return Catalog.from_json(json.dumps(document))
-
-
-@st.composite
-def tables(draw: st.DrawFn) -> tuple[Catalog, list[Person], list[int] | None]:
-    """Draw a catalogue, people and weights. The rows come from a seed: drawn one by one they would take too long."""
-    catalog = draw(catalogues())
-    rows, random = draw(st.sampled_from(SEAMS)), np.random.default_rng(draw(st.integers(0, 2**32)))
-    people: list[Person] = []
-    for _ in range(rows):
-        person: dict[str, str | list[str]] = {}
-        for dimension in catalog.dimensions:
-            ids = [value.id for value in dimension.values]
-            held = [value for value in ids if random.random() < 0.4]
-            person[dimension.id] = held if dimension.multi else ids[random.integers(len(ids))]
-        people.append(person)
-    odd = (0, 1, 3, LARGEST - 1, LARGEST, 1000)
-    weights = [odd[random.integers(len(odd))] for _ in range(rows)] if catalog.weight else None
-    return catalog, people, weights
-
-
-@st.composite
-def plans(draw: st.DrawFn, catalog: Catalog) -> Plan:
-    some = st.lists(st.sampled_from(sorted(catalog.segment)), max_size=3).map(tuple)
-    direct = {
-        dimension.id: tuple(draw(st.lists(st.sampled_from([value.id for value in dimension.values]), max_size=3)))
-        for dimension in catalog.dimensions
-        if dimension.direct and draw(st.booleans())
-    }
-    clauses = st.builds(Clause, st.lists(some, max_size=2).map(tuple), some, st.just(direct))
-    return Plan(exact=True, clauses=tuple(draw(st.lists(clauses, max_size=3))), certificate=None, fingerprint="")
-
-
-def held(person: Person, dimension: str) -> set[str]:
-    found = person[dimension]
-    return {found} if isinstance(found, str) else set(found)
-
-
-def is_on(person: Person, catalog: Catalog, segment: str) -> bool:
-    return all(
-        bool(held(person, trace.dimension) & set(trace.values)) != trace.absent
-        for trace in catalog.segment[segment].traces
-    )
-
-
-def is_reached(person: Person, catalog: Catalog, clause: Clause) -> bool:
-    return (
-        all(any(is_on(person, catalog, segment) for segment in group) for group in clause.include)
-        and not any(is_on(person, catalog, segment) for segment in clause.exclude)
-        and all(held(person, dimension) & set(values) for dimension, values in clause.direct.items())
-    )
-
-
-def weighed(people: list[Person], weights: list[int] | None) -> list[tuple[Person, int]]:
-    return list(zip(people, weights or [1] * len(people), strict=True))
-
-
-@given(st.data())
-def test_size_is_the_weight_of_the_rows_that_match(data: st.DataObject) -> None:
-    catalog, people, weights = data.draw(tables())
-    index = BitmapIndex.from_people(catalog, people, weights)
-    assert index.rows == len(people)
-    for wanted in data.draw(st.lists(filters(catalog), min_size=1, max_size=4)):
-        size = index.size(wanted)
-        assert type(size) is int
-        assert size == sum(weight for person, weight in weighed(people, weights) if wanted.matches(person))
-
-
-@given(st.data())
-def test_plan_size_is_the_weight_of_the_rows_on_the_lists(data: st.DataObject) -> None:
-    catalog, people, weights = data.draw(tables())
-    plan = data.draw(plans(catalog))
-    rows = weighed(people, weights)
-    size = BitmapIndex.from_people(catalog, people, weights).plan_size(plan)
-    reached = [[is_reached(person, catalog, clause) for person in people] for clause in plan.clauses]
-    assert size.clauses == tuple(sum(w for (_, w), yes in zip(rows, each, strict=True) if yes) for each in reached)
-    assert size.total == sum(weight for i, (_, weight) in enumerate(rows) if any(each[i] for each in reached))
 
 
 @given(st.data())
@@ -199,7 +103,7 @@ def test_a_file_counts_like_the_people_in_it(folder: Path, data: st.DataObject) 
 
 @pytest.mark.parametrize("rows", [63, 64, 65, 128, 200])
 def test_chunks_join_without_a_seam(rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for reader in ("people", "csv_table", "parquet_table"):
+    for reader in ("people", "csv_table", "parquet_table", "blocks", "sampling"):
         monkeypatch.setattr(f"adapters.population.{reader}.CHUNK_ROWS", 64)
     kinds = [{"id": "single", "kind": "single", "values": [{"id": "a"}, {"id": "b"}]}]
     kinds += [{"id": "multi", "kind": "multi", "values": [{"id": "c"}, {"id": "d"}]}]
@@ -259,9 +163,13 @@ def test_asking_changes_nothing() -> None:
     assert index.size(compact(ONE, d=["b"])) == 1
 
 
-def test_memory_is_one_bit_per_row_and_bitmap() -> None:
-    index = BitmapIndex.from_people(HEAVY, [{"d": "a"}] * 65, [5] * 65)
-    assert index.memory == 2 * 8 * (2 + 1 + 3)  # two words for each of two values, everyone, and three bits of weight
+def test_memory_is_one_bit_per_row_and_bitmap_in_whole_lines_of_the_cache() -> None:
+    assert BitmapIndex.from_people(ONE, [{"d": "a"}] * 65).memory == 64 * (2 + 1)  # two values, and everyone
+    weighed = BitmapIndex.from_people(HEAVY, [{"d": "a"}] * 65, [5] * 64 + [6])
+    # A floor of eight bytes for each of eight words, no slices, and two bytes for each row's place in the table.
+    assert weighed.memory == 64 * (2 + 1) + 64 + 2 * 65
+    # One row of the first word is one above the floor: its slice, where that is, and what it counts.
+    assert BitmapIndex.from_people(HEAVY, [{"d": "a"}] * 65, [5] * 63 + [6] * 2).memory == weighed.memory + 3 * 8
 
 
 def test_clauses_that_overlap_show_in_the_total() -> None:

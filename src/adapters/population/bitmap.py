@@ -1,56 +1,61 @@
 """The bitmap index: for every value of every dimension one bitmap of the rows that hold it, 64 rows to a word.
 
-A filter is then a few wide operations on words, and a size is a count of bits. Weights are bit slices: slice b says
-which rows have the bit b in their weight, so a weighted size is the sum of 2**b times the count of slice b
-(P. O'Neil and D. Quass, "Improved query performance with variant indexes", SIGMOD 1997).
+A filter is then a few wide operations on words, and a size is a count of bits, block by block (`blocks.py`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
+from adapters.population.blocks import blocks_of
+from adapters.population.facets import Conditions, conditions_of, costs, counts
+from adapters.population.overlaps import intersections
 from adapters.population.people import read_people
+from adapters.population.running import rows_of, weight_of
+from adapters.population.sampling import sampled
 from adapters.population.tables import read_table
-from segmentation_core.expressions import And, HasAll, HasAny, HasNone, Not, Or
-from segmentation_core.population import PlanSize, Population
+from adapters.population.terms import EVERYONE, Layout, union
+from adapters.population.threads import each_block
+from segmentation_core import expressions
+from segmentation_core.population import (
+    Cost,
+    Facets,
+    Impact,
+    PlanSize,
+    Population,
+    overlap_of,
+    profile_of,
+    refuse_foreign,
+    refuse_many_overlapping,
+)
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from numpy.typing import NDArray
-
-    from adapters.population.tables import Chunk
-    from segmentation_core.catalog import Catalog, Dimension, Trace
-    from segmentation_core.expressions import Expression, Person
+    from adapters.population.blocks import Block
+    from adapters.population.running import Scratch
+    from adapters.population.terms import Term
+    from segmentation_core.catalog import Catalog
+    from segmentation_core.expressions import Person
     from segmentation_core.filters import Filter
-    from segmentation_core.planning import Clause, Plan
+    from segmentation_core.planning import Plan
+    from segmentation_core.population import AudienceProfile, Counts, Overlap, SampledRow
 
-    _Bitmap: TypeAlias = NDArray[np.uint64]
-    """Rows: shape (words,), the bits past the last row zero. Or several such: shape (bitmaps, words)."""
+T = TypeVar("T")
 
 
 class BitmapIndex(Population):
     """A population in memory. Immutable, so that any number of threads may ask at once."""
 
-    def __init__(self, catalog: Catalog, rows: int, bitmaps: _Bitmap, weights: _Bitmap | None) -> None:
-        """Take the packed rows; `load` and `from_people` make them.
-
-        `bitmaps` has one row per value, dimension after dimension in the catalogue's order, shape (values, words);
-        `weights` has one row per bit of the largest weight, lowest first, or is None where each row counts 1.
-        """
+    def __init__(self, catalog: Catalog, blocks: Sequence[Block]) -> None:
+        """Take the packed rows; `load`, `from_people` and `open` make them."""
         self.catalog = catalog
-        self._rows = rows
-        self._bitmaps = bitmaps
-        self._weights = weights
-        self._everyone: _Bitmap = _packed(np.ones((1, rows), dtype=np.bool_))[0]
-        self._first: dict[str, int] = {}
-        first = 0
-        for dimension in catalog.dimensions:
-            self._first[dimension.id] = first
-            first += len(dimension.values)
+        self.blocks = blocks
+        self._layout = Layout(catalog)
+        self._rows = sum(block.rows for block in blocks)
+        self._spare: list[Scratch] = []
 
     @classmethod
     def load(cls, catalog: Catalog, path: str | os.PathLike[str]) -> BitmapIndex:
@@ -59,7 +64,7 @@ class BitmapIndex(Population):
         Raises DataError with every fault, each with file, line or row, and column. Raises ImportError for a Parquet
         file where pyarrow is not installed.
         """
-        return cls._of(catalog, read_table(catalog, path))
+        return cls(catalog, [*blocks_of(catalog, read_table(catalog, path))])
 
     @classmethod
     def from_people(
@@ -70,24 +75,7 @@ class BitmapIndex(Population):
         Raises PersonError with every fault of the first person at fault, and ValueError for weights that are missing,
         not asked for, or not as many as the people.
         """
-        return cls._of(catalog, read_people(catalog, people, weights))
-
-    @classmethod
-    def _of(cls, catalog: Catalog, chunks: Iterable[Chunk]) -> BitmapIndex:
-        rows = 0
-        bitmaps: list[_Bitmap] = [_packed(np.empty((sum(len(d.values) for d in catalog.dimensions), 0), np.bool_))]
-        slices: list[_Bitmap] = []
-        for chunk in chunks:
-            rows += chunk.rows
-            bitmaps.append(np.concatenate([_held(dimension, chunk) for dimension in catalog.dimensions]))
-            if chunk.weights is not None:
-                slices.append(_sliced(chunk.weights))
-        bits = max(map(len, slices), default=0)
-        # Chunks end on whole words, so that their bitmaps join end to end.
-        weights = [np.pad(part, ((0, bits - len(part)), (0, 0))) for part in slices]
-        none = np.empty((bits, 0), dtype=np.uint64)
-        joined = np.concatenate([none, *weights], axis=1) if catalog.weight else None
-        return cls(catalog, rows, np.concatenate(bitmaps, axis=1), joined)
+        return cls(catalog, [*blocks_of(catalog, read_people(catalog, people, weights))])
 
     @property
     def rows(self) -> int:
@@ -96,103 +84,93 @@ class BitmapIndex(Population):
 
     @property
     def memory(self) -> int:
-        """How many bytes the bitmaps take."""
-        return self._bitmaps.nbytes + self._everyone.nbytes + (0 if self._weights is None else self._weights.nbytes)
+        """How many bytes the index takes."""
+        return sum(block.memory for block in self.blocks)
 
     def size(self, wanted: Filter) -> int:
-        """Return the size of the audience. Raises ValueError for a filter of another catalogue."""
-        if wanted.catalog is not self.catalog:
-            message = "the filter was read against another catalogue than the population"
-            raise ValueError(message)
-        return self._weigh(self._meant(wanted.expression))
+        refuse_foreign(wanted, self.catalog)
+        return self._weights([self._layout.term(wanted.expression)])[0]
+
+    def sizes(self, wanted: Sequence[Filter]) -> tuple[int, ...]:
+        for each in wanted:
+            refuse_foreign(each, self.catalog)
+        return tuple(self._weights([self._layout.term(each.expression) for each in wanted]))
+
+    def facets(self, wanted: Filter) -> Facets:
+        refuse_foreign(wanted, self.catalog)
+        conditions = conditions_of(self._layout, wanted.expression)
+        size, *found = self._everyone if conditions.none else self._counts(conditions)
+        return Facets(size, self._by_value(found))
+
+    def profile(self, wanted: Filter) -> AudienceProfile:
+        refuse_foreign(wanted, self.catalog)
+        size, *found = self._counts(Conditions({}, self._layout.term(wanted.expression)))
+        whole, *of_everyone = self._everyone
+        return profile_of(self._by_value(found), self._by_value(of_everyone), size, whole)
+
+    def overlap(self, wanted: Sequence[Filter]) -> Overlap:
+        refuse_many_overlapping(len(wanted))
+        for each in wanted:
+            refuse_foreign(each, self.catalog)
+        terms = [self._layout.term(each.expression) for each in wanted]
+        sizes: dict[tuple[int, ...], int] = {}
+        for found in self._ask(lambda block, scratch: intersections(terms, block, scratch)):
+            for positions, size in found.items():
+                sizes[positions] = sizes.get(positions, 0) + size
+        return overlap_of(sizes, len(terms))
+
+    def impact(self, wanted: Filter) -> Impact:
+        refuse_foreign(wanted, self.catalog)
+        conditions = expressions.top_level(wanted.expression)
+        terms = [self._layout.term(condition) for condition in conditions]
+        size, *without = self._added(lambda block, scratch: costs(terms, block, scratch), 1 + len(terms))
+        return Impact(
+            size,
+            tuple(
+                Cost(position, tuple(sorted(expressions.dimensions_of(condition))), each, each - size)
+                for position, (condition, each) in enumerate(zip(conditions, without, strict=True))
+            ),
+        )
 
     def plan_size(self, plan: Plan) -> PlanSize:
-        """Return what the lists of a plan reach. Raises KeyError for a list that the catalogue does not have.
+        reached = [self._layout.reached(clause) for clause in plan.clauses]
+        if len(reached) == 1:
+            (size,) = self._weights(reached)
+            return PlanSize((size,), size)
+        *clauses, total = self._weights([*reached, union(reached)])
+        return PlanSize(tuple(clauses), total)
 
-        Clauses that overlap show: the total counts everyone once, and is less than the sum.
-        """
-        reached = [self._reached(clause) for clause in plan.clauses]
-        return PlanSize(tuple(map(self._weigh, reached)), self._weigh(self._union(reached)))
+    def sample(self, wanted: Filter, rows: int) -> tuple[SampledRow, ...]:
+        refuse_foreign(wanted, self.catalog)
+        return sampled(self._layout, self._layout.term(wanted.expression), self.blocks, rows)
 
-    def _meant(self, expression: Expression) -> _Bitmap:
-        """Return the rows that an expression means, in an array of its own."""
-        match expression:
-            case And(parts):
-                return self._intersection(map(self._meant, parts))
-            case Or(parts):
-                return self._union(map(self._meant, parts))
-            case Not(part):
-                return self._others(self._meant(part))
-            case HasAny(dimension, values):
-                return self._holding_any(dimension, values)
-            case HasNone(dimension, values):
-                return self._others(self._holding_any(dimension, values))
-            case HasAll(dimension, values):
-                return self._intersection(self._bitmaps[self._positions(dimension, values)])
+    @cached_property
+    def _everyone(self) -> list[int]:
+        """The size of the population, and then of everyone who holds a value, by bitmap."""
+        return self._counts(Conditions({}, EVERYONE))
 
-    def _reached(self, clause: Clause) -> _Bitmap:
-        """Return the rows that one ad set reaches: on a list of every group, on no excluded list, and allowed."""
-        rows = self._intersection(self._union(map(self._listed, group)) for group in clause.include)
-        rows &= self._others(self._union(map(self._listed, clause.exclude)))
-        rows &= self._intersection(self._holding_any(name, values) for name, values in clause.direct.items())
-        return rows
+    def _counts(self, conditions: Conditions) -> list[int]:
+        layout = self._layout
+        return self._added(lambda block, scratch: counts(layout, conditions, block, scratch), 1 + layout.bitmaps)
 
-    def _listed(self, segment: str) -> _Bitmap:
-        return self._intersection(map(self._traced, self.catalog.segment[segment].traces))
+    def _by_value(self, found: list[int]) -> Counts:
+        each = iter(found)
+        return {
+            dimension.id: {value.id: next(each) for value in dimension.values} for dimension in self.catalog.dimensions
+        }
 
-    def _traced(self, trace: Trace) -> _Bitmap:
-        holding = self._holding_any(trace.dimension, trace.values)
-        return self._others(holding) if trace.absent else holding
+    def _weights(self, terms: Sequence[Term]) -> list[int]:
+        def weigh(block: Block, scratch: Scratch) -> list[int]:
+            return [weight_of(rows_of(term, block, scratch.rows, scratch), block, scratch) for term in terms]
 
-    def _holding_any(self, dimension: str, values: Iterable[str]) -> _Bitmap:
-        rows: _Bitmap = np.bitwise_or.reduce(self._bitmaps[self._positions(dimension, values)], axis=0)
-        return rows
+        return self._added(weigh, len(terms))
 
-    def _positions(self, dimension: str, values: Iterable[str]) -> list[int]:
-        first = self._first[dimension]
-        positions = self.catalog.dimension[dimension].positions
-        return [first + positions[value] for value in values]
+    def _added(self, ask: Callable[[Block, Scratch], list[int]], answers: int) -> list[int]:
+        """Return the answers of a block, added up over all of them."""
+        found = self._ask(ask)
+        if len(found) == 1:
+            return found[0]
+        return [sum(each) for each in zip(*found, strict=True)] if found else [0] * answers
 
-    def _intersection(self, parts: Iterable[_Bitmap]) -> _Bitmap:
-        rows = self._everyone.copy()
-        for part in parts:
-            rows &= part
-        return rows
-
-    def _union(self, parts: Iterable[_Bitmap]) -> _Bitmap:
-        rows = np.zeros_like(self._everyone)
-        for part in parts:
-            rows |= part
-        return rows
-
-    def _others(self, rows: _Bitmap) -> _Bitmap:
-        """Complement rows in place. Against everyone, not with `~`: the bits past the last row stay zero."""
-        rows ^= self._everyone
-        return rows
-
-    def _weigh(self, rows: _Bitmap) -> int:
-        if self._weights is None:
-            return _count(rows)
-        return sum(_count(rows & have) << bit for bit, have in enumerate(self._weights))
-
-
-def _held(dimension: Dimension, chunk: Chunk) -> _Bitmap:
-    if dimension.multi:
-        return _packed(chunk.multis[dimension.id])
-    return _packed(chunk.singles[dimension.id] == np.arange(len(dimension.values))[:, np.newaxis])
-
-
-def _sliced(weights: NDArray[np.int64]) -> _Bitmap:
-    bits = int(weights.max()).bit_length()
-    return _packed(weights >> np.arange(bits)[:, np.newaxis] & 1)
-
-
-def _packed(flags: NDArray[np.bool_ | np.int64]) -> _Bitmap:
-    """Pack flags of shape (bitmaps, rows) to words, row 0 in the lowest bit; the tail of the last word is zero."""
-    octets = np.packbits(flags, axis=1, bitorder="little")
-    whole = np.pad(octets, ((0, 0), (0, -octets.shape[1] % 8)))
-    return whole.view("<u8").astype(np.uint64, copy=False)
-
-
-def _count(rows: _Bitmap) -> int:
-    return int(np.bitwise_count(rows).sum(dtype=np.int64))
+    def _ask(self, ask: Callable[[Block, Scratch], T]) -> list[T]:
+        return each_block(ask, self.blocks, self._spare)
