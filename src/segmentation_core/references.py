@@ -65,15 +65,15 @@ class References:
         self._circling: dict[int, dict[int, int]] = {}
         self._settle()
 
-    def read(self, document: dict[str, Any], *, path: str = "$", company_id: int | None = None) -> Filter:
-        """Return the filter of a document with `filter` or `audienceFilters`, which stands at `path`.
+    def read(self, document: dict[str, Any], *, company_id: int | None = None) -> Filter:
+        """Return the filter of a preset's document, with `filter` or `audienceFilters`.
 
-        `company_id` is that of the preset that has the document: such a one refers to presets of its own company.
-        Raises FilterError with the path of every fault, references that lead nowhere or in a circle among them.
+        `company_id` is the preset's: it refers to presets of its own company. Raises FilterError with the path of every
+        fault, references that lead nowhere or in a circle among them.
         """
         if "filter" not in document:
-            return parse_choices(document["audienceFilters"], self._catalog, path=f"{path}.audienceFilters")
-        return self.read_filter(document["filter"], path=f"{path}.filter", company_id=company_id)
+            return parse_choices(document["audienceFilters"], self._catalog, path="$.audienceFilters")
+        return self.read_filter(document["filter"], path="$.filter", company_id=company_id)
 
     def read_filter(self, document: object, *, path: str = "$", company_id: int | None = None) -> Filter:
         """Return the filter that a document in the full language says. Raises FilterError."""

@@ -15,7 +15,8 @@ import segmentation_core
 SRC = Path(__file__).parents[2] / "src"
 
 WITHOUT_IO = {
-    "__future__", "collections", "datetime", "difflib", "fractions", "functools", "hashlib", "heapq", "hmac", "html",
+    "__future__", "collections", "contextlib", "datetime", "difflib", "fractions", "functools", "graphlib", "hashlib",
+    "heapq", "hmac", "html",
     "itertools", "json", "math", "operator", "re", "string", "typing",
 }  # fmt: skip
 """The modules of the standard library that the core may import: they compute, and do nothing else."""

@@ -40,7 +40,7 @@ async def saved(house: House, by: Acting, document: dict[str, Any]) -> int:
 
 async def meant(house: House, by: Acting, document: object) -> str:
     """Return the fingerprint of a filter that is asked for."""
-    (wanted,) = await ReadFilters(house.work, CATALOG)(by, Asked({"filter": document}))
+    (wanted,) = await ReadFilters(house.work, CATALOG)(by, Asked(document))
     return wanted.fingerprint
 
 
@@ -74,12 +74,12 @@ async def test_presets_may_refer_to_presets(house: House, people: People) -> Non
 async def test_several_filters_are_read_at_once_each_at_its_place(house: House, people: People) -> None:
     yes = await saved(house, people.user, YES)
     read = ReadFilters(house.work, CATALOG)
-    first, second = await read(people.user, Asked({"filter": {"preset": yes}}), Asked(YOUNG))
+    first, second = await read(people.user, Asked({"preset": yes}), Asked({"age": ["young"], "boat": []}, choices=True))
     assert first.fingerprint == parse_filter({"car": ["yes"]}, CATALOG).fingerprint
     assert second.fingerprint == parse_filter({"age": ["young"]}, CATALOG).fingerprint
     with pytest.raises(FilterError) as caught:
-        await read(people.user, Asked(YES), Asked({"filter": {"or": [{"preset": 999}]}}, "$.filters[1]"))
-    assert caught.value.problems[0].path == "$.filters[1].filter.or[0].preset"
+        await read(people.user, Asked({}), Asked({"or": [{"preset": 999}]}, "$.filters[1]"))
+    assert caught.value.problems[0].path == "$.filters[1].or[0].preset"
 
 
 async def test_what_the_caller_may_not_read_is_told_as_what_does_not_exist(house: House, people: People) -> None:

@@ -12,7 +12,18 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from adapters.builds import cancelled
-from entrypoints.http import audience, audit, auth, documented, operations, platforms, presets, sign_in, users
+from entrypoints.http import (
+    audience,
+    audit,
+    auth,
+    documented,
+    operations,
+    platforms,
+    presets,
+    questions,
+    sign_in,
+    users,
+)
 from entrypoints.http.access import methods_of, public, require_declared_access
 from entrypoints.http.errors import respond
 from entrypoints.http.gate import Gate
@@ -43,6 +54,11 @@ def create_app(container: Container) -> Litestar:
             sign_in.me,
             audience.build,
             audience.explain,
+            questions.size,
+            questions.facets,
+            questions.profile,
+            questions.overlap,
+            questions.impact,
             audience.get_catalog,
             platforms.list_profiles,
             users.all_users,
@@ -69,6 +85,7 @@ def create_app(container: Container) -> Litestar:
                 "catalog",
                 "sign_in",
                 "sign_out",
+                "population",
                 "profiles",
                 "read_filters",
                 "build_audience",

@@ -13,26 +13,22 @@ from litestar.params import JSONBody, SkipValidation
 
 from entrypoints.http.access import access
 from entrypoints.http.csv_tables import csv_table, wants_csv
+from entrypoints.http.questions import FilterRequest
 from entrypoints.http.requests import ApiRequest
 from segmentation_core.catalog import Catalog
-from segmentation_core.errors import Problem, RequestError
 from segmentation_core.permissions import BUILD_AUDIENCES, SEE_LISTS, require
 from segmentation_core.planning import INCLUDE_EXCLUDE, Certificate, Clause, Nearest, Plan, Reason
 from segmentation_core.population import PlanSize
-from segmentation_core.usecases import Asked, Audience, BuildAudience, ExplainPlan, Explanation, ReadFilters
+from segmentation_core.usecases import Audience, BuildAudience, ExplainPlan, Explanation, ReadFilters
 
 
-class AudienceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AudienceRequest(FilterRequest, frozen=True, forbid_unknown_fields=True):
     """The wanted people: `audienceFilters` (dimension -> values) or `filter` (the full language), one of the two.
 
     In the full language `{"preset": id}` stands for a saved filter. `profile` names the platform to plan for.
     `segments` and `metadata` are the client's own and change nothing.
     """
 
-    audienceFilters: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET  # noqa: N815  the frontend's name
-    filter: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
-    segments: dict[str, Any] | None = None
-    metadata: dict[str, Any] | None = None
     profile: str = INCLUDE_EXCLUDE.id
 
 
@@ -112,7 +108,7 @@ async def build(
     as_csv = wants_csv(request)
     if as_csv:
         require(SEE_LISTS, request.user)
-    (wanted,) = await read_filters(request.acting, asked(data))
+    (wanted,) = await read_filters(request.acting, data.asked)
     audience = await build_audience(request.acting, wanted, data.profile)
     if as_csv and audience.plan and audience.plan_size:
         rows = list_rows(audience.plan, audience.plan_size, catalog, audience.id_key)
@@ -134,7 +130,7 @@ async def explain(
     explain_plan: NamedDependency[SkipValidation[ExplainPlan]],
 ) -> Explanation:
     """Return the plan of a filter, and of each list in it why it is there. Nobody is counted."""
-    (wanted,) = await read_filters(request.acting, asked(data))
+    (wanted,) = await read_filters(request.acting, data.asked)
     return await explain_plan(wanted, data.profile)
 
 
@@ -149,16 +145,6 @@ async def get_catalog(request: ApiRequest, catalog: NamedDependency[SkipValidati
     if request.user.may_see_lists:
         return catalog.document
     return {key: part for key, part in catalog.document.items() if key != "segments"}
-
-
-def asked(request: AudienceRequest) -> Asked:
-    """Return the filter of a request as it was sent. Raises RequestError where there is none, or two."""
-    chosen, document = request.audienceFilters, request.filter
-    if (chosen is msgspec.UNSET) == (document is msgspec.UNSET):
-        expected = "one of audienceFilters and filter"
-        message = "there is no filter" if chosen is msgspec.UNSET else "there are two filters"
-        raise RequestError(Problem("$", message, expected=expected))
-    return Asked({"audienceFilters": chosen} if document is msgspec.UNSET else {"filter": document})
 
 
 def list_rows(plan: Plan, sizes: PlanSize, catalog: Catalog, id_key: str) -> Iterator[Sequence[object]]:

@@ -88,6 +88,11 @@ _FILTER: Final = {"audienceFilters": {"automobile": ["automobile_1"], "income": 
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "signIn": {"username": "analyst", "password": "correct horse battery"},
     "buildAudience": {**_FILTER, "segments": {}, "metadata": {}},
+    "sizeAudience": _FILTER,
+    "facetAudience": _FILTER,
+    "profileAudience": _FILTER,
+    "impactOfConditions": _FILTER,
+    "overlapAudiences": {"filters": [{"income": ["1", "2"]}, {"preset": 17}]},
     "explainAudience": {"filter": {"and": [{"preset": 17}, {"income": ["1", "2"]}]}, "profile": "meta"},
     "createUser": {
         "firstName": "Ana",

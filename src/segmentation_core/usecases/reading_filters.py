@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from segmentation_core.filters import parse_choices
 from segmentation_core.presets import may_read
 from segmentation_core.references import MOST_PRESETS, References, references_in
 
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A filter as it was asked for: `document` has `filter` or `audienceFilters`, and stands at `path`."""
+    """A filter as it was asked for: a document that stands at `path`.
 
-    document: dict[str, Any]
-    path: str = "$"
+    `choices` tells that it has the compact form alone, as a dashboard sends it with all of its fields.
+    """
+
+    document: object
+    path: str = "$.filter"
+    choices: bool = False
 
 
 class ReadFilters:
@@ -40,13 +45,18 @@ class ReadFilters:
         Raises FilterError with the path of every fault. A preset that is not the caller's to read is told as one that
         does not exist.
         """
-        documents = [one.document for one in asked]
+        documents = [{"filter": one.document} for one in asked if not one.choices]
         references = References({}, self._catalog)
         if any(map(references_in, documents)):
             references = await self._work.run(
                 by.user.scope, lambda stores: looked_up(stores, by.user, documents, self._catalog)
             )
-        return tuple(references.read(one.document, path=one.path) for one in asked)
+        return tuple(
+            parse_choices(one.document, self._catalog, path=one.path)
+            if one.choices
+            else references.read_filter(one.document, path=one.path)
+            for one in asked
+        )
 
 
 async def looked_up(stores: Stores, user: User, documents: Sequence[dict[str, Any]], catalog: Catalog) -> References:
