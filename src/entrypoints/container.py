@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dependency_injector import containers, providers
 
 from adapters.builds import BatchedBuilds
+from adapters.cache import LruAnswers
 from adapters.clock import SystemClock, SystemSecrets
 from adapters.passwords import BcryptPasswords
 from adapters.profiles import load_all
 from adapters.tokens import JwtTokens
+from entrypoints.metrics import CountedBuilds, Metrics, TimedPopulation
 from entrypoints.settings import Settings
 from segmentation_core.catalog import Catalog
 from segmentation_core.planning import Profile
@@ -18,7 +20,6 @@ from segmentation_core.population import Population
 from segmentation_core.ports import Work
 from segmentation_core.usecases import (
     Authenticate,
-    BuildAudience,
     ExplainPlan,
     ManagePresets,
     ManageUsers,
@@ -48,7 +49,19 @@ class Container(containers.DeclarativeContainer):
     authenticate = providers.Singleton(Authenticate, work, tokens, clock)
     profiles: providers.Provider[Mapping[str, Profile]] = providers.Singleton(load_all)
     read_filters = providers.Singleton(ReadFilters, work, catalog)
-    build_audience = providers.Singleton(BuildAudience, catalog, population, clock, builds, profiles)
+    answers = providers.Singleton(LruAnswers, settings.provided.cached_answers)
+    metrics = providers.Singleton(Metrics, answers)
+    timed_population = providers.Singleton(TimedPopulation, population, metrics)
+    build_audience = providers.Singleton(
+        CountedBuilds,
+        metrics,
+        catalog=catalog,
+        population=timed_population,
+        clock=clock,
+        builds=builds,
+        profiles=profiles,
+        answers=answers,
+    )
     explain_plan = providers.Singleton(ExplainPlan, catalog, profiles)
     manage_users = providers.Singleton(ManageUsers, work, passwords, clock)
     manage_presets = providers.Singleton(ManagePresets, work, catalog, clock)

@@ -39,9 +39,9 @@ def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo:
     with database(os.environ, may_be_embedded=may_be_embedded) as found:
         write_logs(as_json=settings.is_production, secrets=(*settings.secrets, password_of(found.url), password or ""))
         key = settings.audit_key.encode()
-        container = Container(
-            settings=settings, catalog=catalog, population=population, work=PostgresWork(found.url, key)
-        )
+        work = PostgresWork(found.url, key)
+        container = Container(settings=settings, catalog=catalog, population=population, work=work)
+        container.metrics().watch_pool(work.use)
         if password:
             asyncio.run(_add_demo(PostgresWork(found.url, key, min_connections=1), container, password))
         listener = _listener(host, port)

@@ -48,7 +48,8 @@ class Settings(msgspec.Struct, frozen=True):
     `password_cost` is log2 of bcrypt's rounds; `cors_origins` the origins whose pages may call the API with cookies;
     `hosts` the names that it answers to, any where there are none; `trusted_proxies` the networks whose word about the
     client's address is believed; `request_seconds` the deadline of each request; `drain_seconds` how long it still
-    listens, and says that it is not ready, once it is told to stop.
+    listens, and says that it is not ready, once it is told to stop; `cached_answers` how many built audiences are kept
+    for whoever asks the same again, none where it is 0.
     """
 
     environment: Environment
@@ -61,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True):
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     request_seconds: float = 10.0
     drain_seconds: float = 0.0
+    cached_answers: int = 4_096
 
     def __post_init__(self) -> None:
         """Refuse keys that are short or used twice, and what else is no setting."""
@@ -165,6 +167,7 @@ class Settings(msgspec.Struct, frozen=True):
             "hosts": reader.hosts(),
             "trusted_proxies": reader.proxies(),
             "request_seconds": reader.number("SEGMENTATION_REQUEST_SECONDS", 10, 0.1, 300),
+            "cached_answers": int(reader.number("SEGMENTATION_CACHED_ANSWERS", 4_096, 0, 999_999)),
             "drain_seconds": reader.number("SEGMENTATION_DRAIN_SECONDS", 3 if production else 0, 0, 60),
         }
         try:

@@ -6,7 +6,7 @@ are asynchronous; what only computes is not. `Population` stands in `population.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -263,6 +263,22 @@ class Builds(Protocol):
 
     def add(self, entry: Entry) -> None:
         """Note a build; it is in the audit trail within a second, or when the service stops. Never blocks."""
+        ...
+
+
+class Answers(Protocol):
+    """Keeps answers that cost time to compute, for whoever asks the same again.
+
+    One belongs to one population and is dropped with it. What is kept may be forgotten at any time, and is never
+    changed. Keys and answers have nothing of a company in them.
+    """
+
+    def get(self, key: tuple[str, ...]) -> Any | None:  # noqa: ANN401  what was put
+        """Return what was put under a key, None where nothing is kept."""
+        ...
+
+    def put(self, key: tuple[str, ...], answer: object) -> None:
+        """Keep an answer, which is not None."""
         ...
 
 

@@ -17,6 +17,7 @@ from entrypoints.http import (
     audit,
     auth,
     documented,
+    measuring,
     operations,
     platforms,
     presets,
@@ -28,6 +29,7 @@ from entrypoints.http.access import methods_of, public, require_declared_access
 from entrypoints.http.errors import respond
 from entrypoints.http.gate import Gate
 from entrypoints.http.headers import ResponseHeaders
+from entrypoints.http.measuring import Measured
 from entrypoints.http.requests import ApiRequest, only_known_parameters
 from segmentation_core import __version__
 
@@ -48,6 +50,7 @@ def create_app(container: Container) -> Litestar:
             operations.root,
             operations.health,
             operations.ready,
+            measuring.show,
             sign_in.login,
             sign_in.logout,
             sign_in.protected,
@@ -77,7 +80,8 @@ def create_app(container: Container) -> Litestar:
             presets.revert_preset,
             audit.read_trail,
         ],
-        dependencies={
+        dependencies={"population": _provided(container.timed_population)}
+        | {
             name: _provided(getattr(container, name))
             for name in (
                 "settings",
@@ -85,7 +89,7 @@ def create_app(container: Container) -> Litestar:
                 "catalog",
                 "sign_in",
                 "sign_out",
-                "population",
+                "metrics",
                 "profiles",
                 "read_filters",
                 "build_audience",
@@ -119,7 +123,7 @@ def create_app(container: Container) -> Litestar:
     )
     require_declared_access(app)
     documented.complete(app)
-    app.asgi_handler = Gate(app.asgi_handler, settings, methods_of(app))
+    app.asgi_handler = Measured(Gate(app.asgi_handler, settings, methods_of(app)), container.metrics())
     return app
 
 

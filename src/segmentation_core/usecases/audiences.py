@@ -12,13 +12,13 @@ from segmentation_core.planning import INCLUDE_EXCLUDE, Nearest, Plan, Why, expl
 from segmentation_core.population import PlanSize
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from segmentation_core.catalog import Catalog
     from segmentation_core.filters import Filter
     from segmentation_core.planning import Profile
     from segmentation_core.population import Population
-    from segmentation_core.ports import Builds, Clock
+    from segmentation_core.ports import Answers, Builds, Clock
     from segmentation_core.usecases.acting import Acting
 
 _DEFAULT_ONLY: Final[Mapping[str, Profile]] = {INCLUDE_EXCLUDE.id: INCLUDE_EXCLUDE}
@@ -43,15 +43,22 @@ class Audience(msgspec.Struct, frozen=True):
 class BuildAudience:
     """Turn a filter into a size and a plan, and check one against the other."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  what it is made of
         self,
         catalog: Catalog,
         population: Population,
         clock: Clock,
         builds: Builds,
         profiles: Mapping[str, Profile] = _DEFAULT_ONLY,
+        answers: Answers | None = None,
+        plan: Callable[..., Plan] = plan_audience,
     ) -> None:
-        """Take the platforms' `profiles` by their ids."""
+        """Take the platforms' `profiles` by their ids, and what keeps answers, if anything does.
+
+        `plan` is `plan_audience`, or does the same and something beside it.
+        """
+        self._answers = answers
+        self._plan = plan
         self._catalog = catalog
         self._profiles = profiles
         self._population = population
@@ -67,15 +74,7 @@ class BuildAudience:
         of people than the filter: a fault of ours, which must not be sent.
         """
         platform = named(profile, self._profiles)
-        size = self._population.size(wanted)
-        plan = plan_audience(wanted, self._catalog, profile=platform)
-        plan_size = self._population.plan_size(plan)
-        if plan.exact and (plan_size.total != size or sum(plan_size.clauses) != size):
-            msg = f"plan {plan.fingerprint} reaches {plan_size}, its filter {size}"
-            raise PlanMismatch(msg)
-        plan = msgspec.structs.replace(
-            plan, superset=self._counted(plan.superset, size), subset=self._counted(plan.subset, size)
-        )
+        size, plan, plan_size = self._built(wanted, platform)
         shown = by.user.may_see_lists
         now = self._clock.now()
         after = {
@@ -94,6 +93,28 @@ class BuildAudience:
             plan_size=plan_size if shown else None,
             id_key=platform.id_key,
         )
+
+    def _built(self, wanted: Filter, platform: Profile) -> tuple[int, Plan, PlanSize]:
+        """Return size, plan and what the plan reaches, as they are kept, or made now."""
+        key = (self._catalog.title, wanted.fingerprint, platform.id)
+        built: tuple[int, Plan, PlanSize] | None = None if self._answers is None else self._answers.get(key)
+        if built is None:
+            built = self._made(wanted, platform)
+            if self._answers is not None:
+                self._answers.put(key, built)
+        return built
+
+    def _made(self, wanted: Filter, platform: Profile) -> tuple[int, Plan, PlanSize]:
+        size = self._population.size(wanted)
+        plan = self._plan(wanted, self._catalog, profile=platform)
+        plan_size = self._population.plan_size(plan)
+        if plan.exact and (plan_size.total != size or sum(plan_size.clauses) != size):
+            msg = f"plan {plan.fingerprint} reaches {plan_size}, its filter {size}"
+            raise PlanMismatch(msg)
+        plan = msgspec.structs.replace(
+            plan, superset=self._counted(plan.superset, size), subset=self._counted(plan.subset, size)
+        )
+        return size, plan, plan_size
 
     def _counted(self, near: Nearest | msgspec.UnsetType | None, size: int) -> Nearest | msgspec.UnsetType | None:
         """Say how many people a superset, or a subset, of an audience of this size is off."""
