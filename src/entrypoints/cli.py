@@ -336,5 +336,6 @@ def _print_json(document: object) -> None:
 
 
 def _extra_for(missing: ModuleNotFoundError) -> str:
-    extra = "population" if missing.name in ("numpy", "pyarrow") else "server"
+    extras = {"numpy": "population", "pyarrow": "population", "sentry_sdk": "sentry"}
+    extra = extras.get(missing.name or "", "server")
     return f"{missing.name} is not installed; pip install 'segmentation-core[{extra}]'"

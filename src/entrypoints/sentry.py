@@ -1,7 +1,7 @@
 """Telling Sentry of faults of ours, where it is configured: `SEGMENTATION_SENTRY_DSN`, with the extra `sentry`.
 
-It is told the kind of an error and where in the code it was raised, the id of the request, and the version. Nothing that a
-client sent or a database said is told: no message of an error, no variable, header, body, address, name or id of an account.
+It is told the kind of an error and where in the code it was raised, the id of the request, and the version. Nothing
+that a client sent or a database said is told: no message of an error, no variable, header, body, address, name or id.
 """
 
 from __future__ import annotations

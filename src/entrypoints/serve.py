@@ -38,6 +38,10 @@ def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo:
     may_be_embedded = with_demo or settings.environment != "production"
     with database(os.environ, may_be_embedded=may_be_embedded) as found:
         write_logs(as_json=settings.is_production, secrets=(*settings.secrets, password_of(found.url), password or ""))
+        if settings.sentry_dsn:
+            from entrypoints.sentry import report_faults  # noqa: PLC0415  an extra of its own
+
+            report_faults(settings.sentry_dsn, settings.environment)
         key = settings.audit_key.encode()
         work = PostgresWork(found.url, key)
         container = Container(settings=settings, catalog=catalog, population=population, work=work)

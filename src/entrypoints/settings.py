@@ -49,7 +49,7 @@ class Settings(msgspec.Struct, frozen=True):
     `hosts` the names that it answers to, any where there are none; `trusted_proxies` the networks whose word about the
     client's address is believed; `request_seconds` the deadline of each request; `drain_seconds` how long it still
     listens, and says that it is not ready, once it is told to stop; `cached_answers` how many built audiences are kept
-    for whoever asks the same again, none where it is 0.
+    for whoever asks the same again, none where it is 0; `sentry_dsn` where faults of ours are reported to, if anywhere.
     """
 
     environment: Environment
@@ -63,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True):
     request_seconds: float = 10.0
     drain_seconds: float = 0.0
     cached_answers: int = 4_096
+    sentry_dsn: str = ""
 
     def __post_init__(self) -> None:
         """Refuse keys that are short or used twice, and what else is no setting."""
@@ -168,6 +169,7 @@ class Settings(msgspec.Struct, frozen=True):
             "trusted_proxies": reader.proxies(),
             "request_seconds": reader.number("SEGMENTATION_REQUEST_SECONDS", 10, 0.1, 300),
             "cached_answers": int(reader.number("SEGMENTATION_CACHED_ANSWERS", 4_096, 0, 999_999)),
+            "sentry_dsn": reader.text("SEGMENTATION_SENTRY_DSN"),
             "drain_seconds": reader.number("SEGMENTATION_DRAIN_SECONDS", 3 if production else 0, 0, 60),
         }
         try:
@@ -185,6 +187,9 @@ class _Reader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self.problems: list[Problem] = []
+
+    def text(self, name: str) -> str:
+        return self._environ.get(name, "")
 
     def words(self, name: str) -> tuple[str, ...]:
         return tuple(self._environ.get(name, "").replace(",", " ").split())
