@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(if $(shell $(p) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null | grep True),$(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test nightly bench check lint types architecture format docs sbom lock clean
+.PHONY: help setup run test nightly bench check lint types architecture format docs openapi sbom lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -52,8 +52,11 @@ format: setup ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: setup ## write the pages that are made from the code
+docs: setup openapi ## write the pages that are made from the code
 	$(BIN)/python docs/access.py
+
+openapi: setup ## write docs/openapi.json, the description of the HTTP API
+	$(BIN)/python docs/openapi.py
 
 sbom: setup ## the bill of materials, from what is locked (CycloneDX)
 	mkdir -p dist

@@ -31,6 +31,7 @@ from entrypoints.http.gate import Gate
 from entrypoints.http.headers import ResponseHeaders
 from entrypoints.http.measuring import Measured
 from entrypoints.http.requests import ApiRequest, only_known_parameters
+from entrypoints.http.viewer import POLICY, Viewer, viewer_file
 from segmentation_core import __version__
 
 if TYPE_CHECKING:
@@ -108,13 +109,15 @@ def create_app(container: Container) -> Litestar:
             title="Audience segmentation",
             version=__version__,
             path="/schema",
+            use_handler_docstrings=True,
             openapi_router=Router(
                 "/schema",
-                route_handlers=[],
+                route_handlers=[viewer_file],
+                response_headers={"Content-Security-Policy": POLICY},
                 opt=public("It tells the form of the API, and nothing that is in it."),
                 include_in_schema=False,
             ),
-            render_plugins=[JsonRenderPlugin()],
+            render_plugins=[Viewer(), JsonRenderPlugin()],
         ),
         lifespan=[lambda _: _running(container)],
         logging_config=None,
