@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(if $(shell $(p) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null | grep True),$(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test nightly bench check lint types architecture format docs openapi sbom lock clean
+.PHONY: help setup run test security nightly bench check lint types architecture format docs openapi sbom lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -28,6 +28,9 @@ run: setup ## serve the demo; PORT=8080 chooses the port
 
 test: setup ## run every test, with the core's coverage
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal --cov --cov-report=term
+
+security: setup ## which test shows which line of docs/security-requirements.md; fails where none does
+	$(BIN)/python -m tests.requirements
 
 nightly: setup ## run every test with far more cases: 100,000 of the planner's laws, 10,000 of the others
 	HYPOTHESIS_PROFILE=nightly $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal

@@ -9,19 +9,26 @@ import subprocess
 import sys
 import tempfile
 import weakref
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 
 from adapters.postgres.embedded import EmbeddedPostgres
+from entrypoints import demo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PASSWORD = "grüße an alle 123"
 COMMAND = str(Path(sys.executable).parent / "segmentation")
+KEYS = {
+    "SEGMENTATION_TOKEN_KEYS": "old:deObt7qYTYakv0MDkswTOr7k43n4K6fqTEUn4q1N9ug,new:5ffxIjlwNSzpZVBZPekM107LGw9l-modnXVy6Bx8GLU",
+    "SEGMENTATION_CSRF_KEY": "bAZFo3W3zJIia62qw8mbIcwkxmTA3INOJQ2gJsYZS4A",
+    "SEGMENTATION_AUDIT_KEY": "qwdCNjRLigTxBIKW-myYdagQ0yIjIE8BmN9lSsQ4ttI",
+}
+"""What every replica signs with."""
 _TLS = ssl.create_default_context()  # never used, and dear to make for each client
 
 
@@ -58,6 +65,29 @@ def serving(
         yield server.address, server.printed
     assert "Traceback" not in server.log, server.log
     assert server.process.returncode == 0, server.log
+
+
+@contextmanager
+def replicas(database_url: str, count: int = 1, **settings: str) -> Iterator[tuple[str, ...]]:
+    """Run so many processes of one service on one database, with the demo's population; give their addresses.
+
+    They have the keys of `KEYS` and are quick to hash (cost 4); further settings are named without SEGMENTATION_.
+    """
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("SEGMENTATION_")}
+    environ |= KEYS | {
+        "SEGMENTATION_ENVIRONMENT": "testing",
+        "SEGMENTATION_DATABASE_URL": database_url,
+        "SEGMENTATION_PASSWORD_COST": "4",
+    }
+    environ |= {f"SEGMENTATION_{name}": value for name, value in settings.items()}
+    files = ("--catalog", str(demo.CATALOG), "--data", str(demo.CUSTOMERS))
+    servers = []
+    with ExitStack() as stack:
+        servers += [stack.enter_context(running(*files, environ=environ)) for _ in range(count)]
+        yield tuple(server.address for server in servers)
+    for server in servers:
+        assert "Traceback" not in server.log, server.log[-10_000:]
+        assert server.process.returncode == 0, server.log[-10_000:]
 
 
 class Served:

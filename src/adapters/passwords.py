@@ -1,4 +1,4 @@
-"""Password hashes: bcrypt, over a digest so that no byte of a long password is lost.
+"""Password hashes: bcrypt, over a digest so that no byte of a long password is lost; and the most common passwords.
 
 bcrypt takes at most 72 bytes and raises for more. The password therefore goes through HMAC-SHA256 and base64 first
 (OWASP Password Storage Cheat Sheet, "Pre-Hashing Passwords with bcrypt"), and the stored text names its scheme:
@@ -12,12 +12,14 @@ import base64
 import hashlib
 import hmac
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import bcrypt
 
 from segmentation_core.errors import Overloaded
 from segmentation_core.ports import Passwords
+from segmentation_core.users import folded_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,29 +33,46 @@ _SCHEME: Final = "v1:"
 _DOMAIN: Final = b"segmentation password v1"
 _MOST_BCRYPT_BYTES: Final = 72
 _DIGEST_CHARACTERS: Final = 31
+_LOWEST_COST: Final = 4
+"""Of bcrypt."""
 
 
 class BcryptPasswords(Passwords):
-    """Hashes on threads of its own, so that the event loop goes on; at most `waiting` requests stand in line."""
+    """Hashes on threads of its own, so that the event loop goes on: `threads` for everybody, and one for the known.
 
-    def __init__(self, cost: int = COST, *, threads: int = 2, waiting: int = 64) -> None:
+    In either queue at most `waiting` requests stand in line.
+    """
+
+    def __init__(self, cost: int = COST, *, threads: int = 1, waiting: int = 32) -> None:
         """Keep the numbers; the threads start with the first password."""
         self._cost = cost
-        self._free = threads + waiting
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="passwords")
+        self._everybodys = _Queue("passwords", threads, waiting)
+        self._knowns = _Queue("passwords-known", 1, waiting)
         self._nobodys = _SCHEME + bcrypt.gensalt(cost).decode() + "." * _DIGEST_CHARACTERS
 
     async def hashed(self, password: str) -> str:
-        return await self._off_loop(lambda: _hash(password, self._cost))
+        return await self._knowns.run(lambda: _hash(password, self._cost))
 
-    async def verify(self, password: str, password_hash: str | None) -> bool:
-        right = await self._off_loop(lambda: _is_hash_of(password_hash or self._nobodys, password))
+    async def verify(self, password: str, password_hash: str | None, *, known: bool = False) -> bool:
+        queue = self._knowns if known else self._everybodys
+        right = await queue.run(lambda: _is_hash_of(password_hash or self._nobodys, password, self._cost))
         return right and password_hash is not None
 
     def is_outdated(self, password_hash: str) -> bool:
-        return not password_hash.startswith(_SCHEME) or int(password_hash.split("$")[2]) < self._cost
+        return not password_hash.startswith(_SCHEME) or _cost_of(password_hash) < self._cost
 
-    async def _off_loop(self, work: Callable[[], Result]) -> Result:
+    def is_common(self, password: str) -> bool:
+        return folded_password(password) in _common()
+
+
+class _Queue:
+    """Threads, and a line before them."""
+
+    def __init__(self, name: str, threads: int, waiting: int) -> None:
+        self._free = threads + waiting
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+
+    async def run(self, work: Callable[[], Result]) -> Result:
         if not self._free:
             msg = "Too many sign-ins at once; please try again in a moment."
             raise Overloaded(msg)
@@ -68,11 +87,32 @@ def _hash(password: str, cost: int) -> str:
     return _SCHEME + bcrypt.hashpw(_digest(password), bcrypt.gensalt(cost)).decode()
 
 
-def _is_hash_of(password_hash: str, password: str) -> bool:
+def _is_hash_of(password_hash: str, password: str, cost: int) -> bool:
+    """Tell whether it is; if not, after as many rounds as a hash of `cost` takes, so that an old one does not show.
+
+    A hash of cost c takes 2^c rounds: with one more of each cost from c to `cost` - 1 that makes 2^`cost`.
+    """
     if password_hash.startswith(_SCHEME):
-        return bcrypt.checkpw(_digest(password), password_hash.removeprefix(_SCHEME).encode())
-    return bcrypt.checkpw(password.encode()[:_MOST_BCRYPT_BYTES], password_hash.encode())
+        right = bcrypt.checkpw(_digest(password), password_hash.removeprefix(_SCHEME).encode())
+    else:
+        right = bcrypt.checkpw(password.encode()[:_MOST_BCRYPT_BYTES], password_hash.encode())
+    if not right:
+        for missing in range(max(_cost_of(password_hash), _LOWEST_COST), cost):
+            bcrypt.hashpw(b"", bcrypt.gensalt(missing))
+    return right
+
+
+def _cost_of(password_hash: str) -> int:
+    return int(password_hash.split("$")[2])
 
 
 def _digest(password: str) -> bytes:
     return base64.b64encode(hmac.digest(_DOMAIN, password.encode(), hashlib.sha256))
+
+
+@cache
+def _common() -> frozenset[str]:
+    """Return the 30,000 passwords that zxcvbn ranks first (Dropbox, from leaked ones), read when first asked for."""
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # type: ignore[import-untyped]  # noqa: PLC0415  large, and most commands set no password
+
+    return frozenset(map(folded_password, FREQUENCY_LISTS["passwords"]))

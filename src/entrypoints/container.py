@@ -9,8 +9,10 @@ from dependency_injector import containers, providers
 from adapters.builds import BatchedBuilds
 from adapters.cache import LruAnswers
 from adapters.clock import SystemClock, SystemSecrets
+from adapters.devices import SignedDevices
 from adapters.passwords import BcryptPasswords
 from adapters.profiles import load_all
+from adapters.thinking import ThreadedThinking
 from adapters.tokens import JwtTokens
 from entrypoints.metrics import CountedBuilds, Metrics, TimedPopulation
 from entrypoints.settings import Settings
@@ -42,9 +44,12 @@ class Container(containers.DeclarativeContainer):
     secrets = providers.Singleton(SystemSecrets)
     passwords = providers.Singleton(BcryptPasswords, settings.provided.password_cost)
     tokens = providers.Singleton(JwtTokens, settings.provided.token_keys, settings.provided.csrf_key)
+    devices = providers.Singleton(SignedDevices, settings.provided.csrf_key)
+    thinking = providers.Singleton(ThreadedThinking)
+    counting = providers.Singleton(ThreadedThinking)
     builds = providers.Singleton(BatchedBuilds, work)
 
-    sign_in = providers.Singleton(SignIn, work, passwords, tokens, clock, secrets)
+    sign_in = providers.Singleton(SignIn, work, passwords, tokens, devices, clock, secrets)
     sign_out = providers.Singleton(SignOut, work, tokens, clock)
     authenticate = providers.Singleton(Authenticate, work, tokens, clock)
     profiles: providers.Provider[Mapping[str, Profile]] = providers.Singleton(load_all)
@@ -57,12 +62,13 @@ class Container(containers.DeclarativeContainer):
         metrics,
         catalog=catalog,
         population=timed_population,
+        thinking=thinking,
         clock=clock,
         builds=builds,
         profiles=profiles,
         answers=answers,
     )
-    explain_plan = providers.Singleton(ExplainPlan, catalog, profiles)
+    explain_plan = providers.Singleton(ExplainPlan, catalog, thinking, profiles)
     manage_users = providers.Singleton(ManageUsers, work, passwords, clock)
-    manage_presets = providers.Singleton(ManagePresets, work, catalog, clock)
+    manage_presets = providers.Singleton(ManagePresets, work, catalog, thinking, clock)
     read_audit = providers.Singleton(ReadAudit, work)

@@ -109,10 +109,10 @@ class CountedBuilds(BuildAudience):
         super().__init__(plan=metrics.plan, **parts)
         self._mismatches = metrics.plan_mismatches
 
-    async def __call__(self, by: Acting, wanted: Filter, profile: str = INCLUDE_EXCLUDE.id) -> Audience:
+    async def __call__(self, by: Acting, asked: Callable[[], Filter], profile: str = INCLUDE_EXCLUDE.id) -> Audience:
         """Build an audience."""
         try:
-            return await super().__call__(by, wanted, profile)
+            return await super().__call__(by, asked, profile)
         except PlanMismatch:
             self._mismatches.inc()
             raise

@@ -7,8 +7,9 @@ import os
 import signal
 import socket
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from adapters.passwords import BcryptPasswords
 from adapters.population import BitmapIndex
 from adapters.postgres import PostgresWork
 from entrypoints import demo
@@ -24,6 +25,9 @@ from segmentation_core.errors import Problem, SettingsError
 if TYPE_CHECKING:
     from pathlib import Path
 
+STEPS_OF_A_REQUEST: Final = 60_000
+"""How many diagram operations a filter may take that is sent to us: a fifth of the library's bound, 0.2 s."""
+
 
 def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo: bool) -> None:
     """Serve until told to stop; with the demo's accounts, which each start puts right.
@@ -33,8 +37,9 @@ def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo:
     """
     settings = Settings.for_demo(os.environ, audit_key(os.environ)) if with_demo else Settings.of(os.environ)
     settings = settings.listening_on(host)
-    password = demo.demo_password(os.environ) if with_demo else None
+    password = demo.demo_password(os.environ, BcryptPasswords().is_common) if with_demo else None
     population = BitmapIndex.load(catalog, data_file)
+    catalog.space.most_steps = STEPS_OF_A_REQUEST
     may_be_embedded = with_demo or settings.environment != "production"
     with database(os.environ, may_be_embedded=may_be_embedded) as found:
         write_logs(as_json=settings.is_production, secrets=(*settings.secrets, password_of(found.url), password or ""))

@@ -21,6 +21,7 @@
     ├── NotFound                  it is not there, or not the caller's to see
     ├── Conflict                  it exists already, or what exists forbids it
     │   └── Stale                 it has changed since the caller read it
+    ├── Throttled                 too many attempts failed lately; carries `retry_after`
     ├── Overloaded                too much of one kind of work is waiting; later it will go
     ├── Unavailable               something that we depend on is down
     └── PlanMismatch              a plan called exact selects another number of people than its filter: our fault
@@ -29,6 +30,8 @@
 from __future__ import annotations
 
 import difflib
+import math
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -168,6 +171,22 @@ class Conflict(SegmentationError):
 
 class Stale(Conflict):
     """It has changed since the caller read it: the version that was given is not the present one."""
+
+
+class Throttled(SegmentationError):
+    """Too many attempts failed lately. After `retry_after` the next is let through; trying before prolongs nothing."""
+
+    def __init__(self, retry_after: timedelta) -> None:
+        """Keep how long to wait."""
+        self.retry_after = retry_after
+        minutes = math.ceil(retry_after / timedelta(minutes=1))
+        super().__init__(
+            f"Too many attempts failed. Please try again in {minutes} minute{'' if minutes == 1 else 's'}."
+        )
+
+    def __reduce__(self) -> tuple[type[Throttled], tuple[timedelta]]:
+        """Let the error travel between processes."""
+        return type(self), (self.retry_after,)
 
 
 class Overloaded(SegmentationError):

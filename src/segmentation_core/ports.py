@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Sequence
     from datetime import datetime, timedelta
 
     from segmentation_core.audit import AuditQuery, Entry, Head, Record
     from segmentation_core.presets import Preset, PresetVersion
     from segmentation_core.sessions import Session
+    from segmentation_core.throttling import Limit, Refused, Taken
     from segmentation_core.users import Account, Company, Scope, User, UserQuery
 
 T = TypeVar("T")
@@ -33,6 +34,18 @@ class Secrets(Protocol):
 
     def token(self) -> str:
         """Return a fresh text of at least 128 random bits, fit for URLs and cookies."""
+        ...
+
+
+class Thinking(Protocol):
+    """Where questions about filters are worked out. They can take a second, while which others are to be served."""
+
+    async def answer(self, question: Callable[[], T], *, by: int) -> T:
+        """Return what `question` returns, or raise what it raises; `by` is the account that asks.
+
+        No two questions are worked out at once: what is remembered of a catalogue is not made for several threads.
+        Raises Overloaded where too many wait.
+        """
         ...
 
 
@@ -233,28 +246,26 @@ class Audit(Protocol):
 
 
 class Throttle(Protocol):
-    """How often something happened lately, one count for all replicas.
+    """How often something happened lately, one count for all replicas. It is for units of work over all companies."""
 
-    It is for units of work over all companies; a key names the company where there is one.
-    """
+    async def take(self, limits: Sequence[Limit], at: datetime, within: timedelta) -> Taken | Refused:
+        """Take a place under every key if each of them has one free, else under none, and tell when there will be.
 
-    async def hit(self, key: str, at: datetime, within: timedelta) -> int:
-        """Note that it happened and return how often it did in the time before, this one included.
-
-        Of two at once one is counted after the other.
+        A place counts for `within` from when it was taken; also one that a clock before ours took in our future. Of
+        two at once one comes after the other: of any number, no more than `most` are taken under one key. Keys differ.
         """
         ...
 
-    async def count(self, key: str, at: datetime, within: timedelta) -> int:
-        """Return how often it happened in the time before `at`, and at it."""
+    async def give_back(self, taken: Taken) -> None:
+        """Free the places that were taken, of which some may be free already."""
         ...
 
     async def clear(self, key: str) -> None:
-        """Count from nothing again."""
+        """Free every place under a key."""
         ...
 
     async def forget(self, before: datetime) -> None:
-        """Forget what happened before a time, whatever its key."""
+        """Forget what was taken before a time, whatever its key; what others are about to forget is left to them."""
         ...
 
 
@@ -283,14 +294,26 @@ class Answers(Protocol):
 
 
 class Passwords(Protocol):
-    """Hashes passwords, off the event loop and a bounded number at a time; Overloaded where too many wait."""
+    """Hashes passwords, off the event loop and a bounded number at a time; Overloaded where too many wait.
+
+    There are two queues, each with threads of its own: everybody's, and one for those whom we know, which no flood of
+    strangers fills.
+    """
 
     async def hashed(self, password: str) -> str:
-        """Return a salted hash, which names its scheme and cost."""
+        """Return a salted hash, which names its scheme and cost. It is for those whom we know."""
         ...
 
-    async def verify(self, password: str, password_hash: str | None) -> bool:
-        """Tell whether the password is the hash's. With no hash, do the same work and say no."""
+    async def verify(self, password: str, password_hash: str | None, *, known: bool = False) -> bool:
+        """Tell whether the password is the hash's. With no hash do the same work and say no.
+
+        A wrong password takes the work of a hash of the present cost, whatever the cost of this one. `known` says
+        that it comes from a device or a session that we know.
+        """
+        ...
+
+    def is_common(self, password: str) -> bool:
+        """Tell whether the password is one of those that are guessed first, whatever its case."""
         ...
 
     def is_outdated(self, password_hash: str) -> bool:
@@ -315,4 +338,19 @@ class Tokens(Protocol):
 
     def is_csrf_token(self, csrf_token: str, session_id: str) -> bool:
         """Tell, in constant time, whether the CSRF token is one of this session's."""
+        ...
+
+
+class Devices(Protocol):
+    """Signs and reads what a device keeps to be known by the user who signed in from it. No store has it."""
+
+    def sign(self, user_id: int, device_id: str, at: datetime) -> str:
+        """Return a text that stands for a device from which a user signed in."""
+        ...
+
+    def device_id(self, signed: str | None, user_id: int, now: datetime) -> str | None:
+        """Return the id of a device of this user; None for every text not signed here, or too long ago.
+
+        It takes as long for a user that there is not.
+        """
         ...

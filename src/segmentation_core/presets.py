@@ -9,8 +9,10 @@ import msgspec
 
 from segmentation_core.documents import parse_json
 from segmentation_core.errors import FilterError, Problem, RequestError, TooComplex, excerpt
+from segmentation_core.references import references_in
 
 if TYPE_CHECKING:
+    from segmentation_core.catalog import Catalog
     from segmentation_core.references import References
     from segmentation_core.users import User
 
@@ -99,6 +101,28 @@ def meaning_of(document: dict[str, Any], references: References, company_id: int
         return Meaning(None, fault.problems)
     except TooComplex as fault:
         return Meaning(None, (Problem("$", str(fault)),))
+
+
+def has_known_meaning(preset: Preset, catalog: Catalog) -> bool:
+    """Tell whether a preset was saved with this catalogue, which knew all that it names."""
+    return preset.fingerprint is not None and preset.catalog == catalog.title
+
+
+def told_meaning(preset: Preset, references: References) -> Meaning:
+    """Return what can be said of a preset's meaning without working it out, as that of a hundred in a list.
+
+    Whether the catalogue knows all that it names is found by reading it; the fingerprint is only there where it was
+    saved with this catalogue.
+    """
+    catalog = references.catalog
+    if has_known_meaning(preset, catalog):
+        return Meaning(preset.fingerprint, ())
+    try:
+        references.read(preset.document, company_id=preset.company_id)
+    except FilterError as fault:
+        return Meaning(None, fault.problems)
+    was_read = preset.catalog == catalog.title and not references_in(preset.document)
+    return Meaning(None, (Problem("$", "is too complex to be planned"),) if was_read else ())
 
 
 def shown_to(user: User, document: dict[str, Any]) -> dict[str, Any]:

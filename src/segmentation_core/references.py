@@ -54,16 +54,16 @@ def references_in(document: object) -> dict[int, int]:
 
 
 class References:
-    """The presets that filters may refer to, and the filters that come of it."""
+    """The presets that filters may refer to, and the filters that come of it. They are read when the first is asked."""
 
     def __init__(self, known: Mapping[int, Preset], catalog: Catalog, *, complete: bool = True) -> None:
         """Take the presets by id; `complete` is false where more are referred to than were looked up."""
+        self.catalog = catalog
         self._known = known
-        self._catalog = catalog
         self._unknown = _NO_SUCH if complete else _TOO_MANY
         self._meant: dict[int, _Meant] = {}
         self._circling: dict[int, dict[int, int]] = {}
-        self._settle()
+        self._settled = not known
 
     def read(self, document: dict[str, Any], *, company_id: int | None = None) -> Filter:
         """Return the filter of a preset's document, with `filter` or `audienceFilters`.
@@ -72,17 +72,20 @@ class References:
         fault, references that lead nowhere or in a circle among them.
         """
         if "filter" not in document:
-            return parse_choices(document["audienceFilters"], self._catalog, path="$.audienceFilters")
+            return parse_choices(document["audienceFilters"], self.catalog, path="$.audienceFilters")
         return self.read_filter(document["filter"], path="$.filter", company_id=company_id)
 
     def read_filter(self, document: object, *, path: str = "$", company_id: int | None = None) -> Filter:
         """Return the filter that a document in the full language says. Raises FilterError."""
         depth_and_parts(document, path)
+        if not self._settled:
+            self._settled = True
+            self._settle()
         asked = _deepest(document)
         if asked:
             self._refuse_large(document, asked, path)
         presets = {one: self._stands_for(one, company_id) for one in asked}
-        return parse_filter(document, self._catalog, path=path, presets=presets)
+        return parse_filter(document, self.catalog, path=path, presets=presets)
 
     def _stands_for(self, preset_id: int, company_id: int | None) -> Expression | str:
         preset = self._known.get(preset_id)

@@ -9,6 +9,9 @@ import msgspec
 LIFETIME = timedelta(hours=8)
 """How long a session can last."""
 
+DEVICE_LIFETIME = timedelta(days=180)
+"""How long a device is known after a sign-in."""
+
 IDLE_LIFETIME = timedelta(minutes=60)
 """How long a session lasts without a request."""
 
@@ -32,10 +35,14 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class SignedIn(msgspec.Struct, frozen=True):
-    """What a sign-in gives to the client: a signed token, and the CSRF token that is bound to its session."""
+    """What a sign-in gives to the client: a signed token, and the CSRF token that is bound to its session.
+
+    `device` is what the device is known by from now on, None where it stays as it was.
+    """
 
     token: str
     csrf_token: str
+    device: str | None = None
 
     def __repr__(self) -> str:
         """Leave the secrets out of logs and tracebacks."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
 
 from segmentation_core.errors import Forbidden, PasswordRefused, Problem, RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Role: TypeAlias = Literal["SuperAdmin", "Admin", "Manager", "User"]
 Status: TypeAlias = Literal["active", "inactive"]
@@ -18,6 +22,8 @@ _RANK: Final[dict[Role, int]] = {"User": 0, "Manager": 1, "Admin": 2, "SuperAdmi
 SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 64
 """In characters, not bytes."""
+
+_RARER: Final = "another one, such as four words that have nothing to do with each other"
 
 LONGEST_NAME = 255
 """Of a user, a company or a preset, in characters."""
@@ -170,8 +176,16 @@ def check_name(name: str, *, path: str, may_be_empty: bool = False) -> None:
         raise RequestError(Problem(path, "contains the character NUL, which no name may"))
 
 
-def check_password(password: str, *, path: str = "$.password") -> None:
-    """Raise PasswordRefused unless the password has 8 to 64 characters (OWASP ASVS 5.0, 6.2), all of them whole."""
+def folded_password(password: str) -> str:
+    """Return what decides whether a password is one of the common ones: whatever its case, or how it is written."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", password).casefold())
+
+
+def check_password(password: str, is_common: Callable[[str], bool], *, path: str = "$.password") -> None:
+    """Raise PasswordRefused unless a password has 8 to 64 characters, all of them whole, and is no common one.
+
+    Nothing else is asked of it: no rule on which characters (OWASP ASVS 5.0, 6.2). `is_common` is of `Passwords`.
+    """
     try:
         password.encode()
     except UnicodeEncodeError as fault:
@@ -179,3 +193,11 @@ def check_password(password: str, *, path: str = "$.password") -> None:
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         expected = f"{SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters"
         raise PasswordRefused(Problem(path, f"a password of {len(password)} characters", expected=expected))
+    if is_common(password):
+        raise PasswordRefused(Problem(path, "is one of the passwords that are guessed first", expected=_RARER))
+
+
+def check_password_of(username: str, password: str, *, path: str = "$.password") -> None:
+    """Raise PasswordRefused where the password is the account's own name."""
+    if folded_password(password) == folded_password(username):
+        raise PasswordRefused(Problem(path, "is the username", expected=_RARER))

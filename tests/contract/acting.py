@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
+from adapters.devices import SignedDevices
 from adapters.memory import MemoryWork
 from adapters.postgres import PostgresWork
+from adapters.thinking import InlineThinking
 from adapters.tokens import JwtTokens
 from segmentation_core.audit import Entry, Head, Record
 from segmentation_core.errors import InputError, SegmentationError
@@ -48,8 +50,11 @@ class OpenPasswords(Passwords):
     async def hashed(self, password: str) -> str:
         return f"{self.scheme} {password}"
 
-    async def verify(self, password: str, password_hash: str | None) -> bool:
+    async def verify(self, password: str, password_hash: str | None, *, known: bool = False) -> bool:  # noqa: ARG002
         return password_hash is not None and password_hash.partition(" ")[2] == password
+
+    def is_common(self, password: str) -> bool:
+        return password == "common password"
 
     def is_outdated(self, password_hash: str) -> bool:
         return password_hash.partition(" ")[0] != str(self.scheme)
@@ -72,11 +77,11 @@ class Side:
         self.work, self.clock, self.number = work, clock, number
         self.passwords = OpenPasswords()
         self.tokens = JwtTokens({"a": "k" * 32}, "c" * 32)
-        self.sign_in = SignIn(work, self.passwords, self.tokens, clock, CountedSecrets())
+        self.sign_in = SignIn(work, self.passwords, self.tokens, SignedDevices("c" * 32), clock, CountedSecrets())
         self.authenticate = Authenticate(work, self.tokens, clock)
         self.sign_out = SignOut(work, self.tokens, clock)
         self.users = ManageUsers(work, self.passwords, clock)
-        self.presets = ManagePresets(work, CATALOG, clock)
+        self.presets = ManagePresets(work, CATALOG, InlineThinking(), clock)
         self.audit = ReadAudit(work)
 
     def of(self, twin: Twin[T]) -> T:
@@ -113,7 +118,13 @@ _IDS: Final = {
     (Entry, "company_id"): "company",
     (Head, "company_id"): "company",
 }
-_MADE_OF_IDS: Final = {(Record, "seal"), (Head, "seal"), (SignedIn, "token"), (SignedIn, "csrf_token")}
+_MADE_OF_IDS: Final = {
+    (Record, "seal"),
+    (Head, "seal"),
+    (SignedIn, "token"),
+    (SignedIn, "csrf_token"),
+    (SignedIn, "device"),
+}
 """What differs as they do. A seal is held against its own chain, and a token is used."""
 
 

@@ -43,6 +43,7 @@ async def page(
     return [record.entry.action for record in found], total
 
 
+@pytest.mark.requirement(50)
 async def test_records_form_a_whole_chain_for_each_company_and_one_for_no_company(work: Work) -> None:
     acme, other = await add_company(work, "Acme"), await add_company(work, "Other")
     homes = (None, acme, other)
@@ -123,6 +124,7 @@ async def test_what_is_not_kept_leaves_no_gap(work: Work) -> None:
     assert broken(records, AUDIT_KEY) == []
 
 
+@pytest.mark.requirement(50)
 async def test_an_edit_a_deletion_a_swap_and_a_cut_tail_are_found(work: Work) -> None:
     acme = await add_company(work)
     await add(work, *(an_entry(acme, f"{number}", after={"n": number}) for number in range(5)))

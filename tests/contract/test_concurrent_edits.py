@@ -137,6 +137,7 @@ async def clients(request: pytest.FixtureRequest, server: Callable[[int], Server
     running.drop(database)
 
 
+@pytest.mark.requirement(34)
 async def test_with_versions_no_edit_is_lost_and_none_is_applied_twice(clients: Clients) -> None:
     async def edit(client: int) -> list[tuple[int, str, int]]:
         drawn, done = Random(client), []
@@ -174,6 +175,7 @@ async def test_without_versions_the_last_one_wins_and_the_history_has_all(client
         assert len(await clients.recorded(preset)) == len(written)
 
 
+@pytest.mark.requirement(34)
 async def test_two_hundred_who_read_add_one_and_write_back_make_two_hundred(clients: Clients) -> None:
     preset = clients.presets[0]
 

@@ -155,6 +155,7 @@ async def require_whole_chains(url: str) -> None:
     await work.close()
 
 
+@pytest.mark.requirement(36)
 def test_of_a_process_that_is_killed_each_change_is_there_with_its_record_or_neither_is(
     database: Database, request: pytest.FixtureRequest
 ) -> None:
@@ -268,6 +269,7 @@ async def require_nothing_half_while(
 
 
 @pytest.mark.anyio
+@pytest.mark.requirement(34, 36, 53)
 async def test_while_the_servers_processes_are_ended_no_edit_is_lost_doubled_or_half(
     database: Database, request: pytest.FixtureRequest
 ) -> None:
@@ -286,5 +288,6 @@ def crashing(request: pytest.FixtureRequest) -> Iterator[Database]:
 
 
 @pytest.mark.anyio
+@pytest.mark.requirement(36, 53)
 async def test_of_a_server_that_crashes_nothing_told_is_lost_and_nothing_is_half(crashing: Database) -> None:
     await require_nothing_half_while(crashing, crash, CRASHES, 0.3)

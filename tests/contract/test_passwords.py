@@ -37,6 +37,7 @@ def test_a_hash_verifies_its_password_and_no_other(passwords: Passwords, passwor
     asyncio.run(check())
 
 
+@pytest.mark.requirement(2)
 async def test_no_byte_of_a_long_password_is_lost(passwords: Passwords) -> None:
     long = "🙂" * 63
     hashed = await passwords.hashed(long + "a")
@@ -48,15 +49,18 @@ async def test_two_hashes_of_one_password_differ(passwords: Passwords) -> None:
     assert await passwords.hashed("the same") != await passwords.hashed("the same")
 
 
+@pytest.mark.requirement(4)
 async def test_without_a_hash_nothing_verifies(passwords: Passwords) -> None:
     assert not await passwords.verify("anything", None)
 
 
+@pytest.mark.requirement(3)
 async def test_a_fresh_hash_is_not_outdated_and_one_of_lower_cost_is(passwords: Passwords) -> None:
     assert not passwords.is_outdated(await passwords.hashed("a password"))
     assert BcryptPasswords(cost=5).is_outdated(await passwords.hashed("a password"))
 
 
+@pytest.mark.requirement(4)
 async def test_a_plain_bcrypt_hash_of_an_older_system_verifies_and_is_outdated(passwords: Passwords) -> None:
     plain = bcrypt.hashpw("ä password".encode(), bcrypt.gensalt(4)).decode()
     assert await passwords.verify("ä password", plain)
@@ -65,6 +69,7 @@ async def test_a_plain_bcrypt_hash_of_an_older_system_verifies_and_is_outdated(p
     assert passwords.is_outdated(plain)
 
 
+@pytest.mark.requirement(5)
 async def test_past_the_line_it_is_overloaded_and_afterwards_it_goes_on() -> None:
     passwords = BcryptPasswords(cost=4, threads=1, waiting=2)
     outcomes = await asyncio.gather(*(passwords.hashed("a password") for _ in range(8)), return_exceptions=True)

@@ -67,6 +67,7 @@ def let_in(database: Database, *, allowed: bool) -> None:
         connection.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS {allowed}".encode())
 
 
+@pytest.mark.requirement(37)
 async def test_every_connection_has_its_limits(postgres: PostgresWork) -> None:
     shown = {
         "TimeZone": "UTC",
@@ -82,6 +83,7 @@ async def test_every_connection_has_its_limits(postgres: PostgresWork) -> None:
 
 
 @pytest.mark.parametrize("fault", [errors.SerializationFailure, errors.DeadlockDetected])
+@pytest.mark.requirement(39)
 async def test_what_postgres_asks_to_try_again_is_tried_three_times(
     postgres: PostgresWork, fault: type[psycopg.Error]
 ) -> None:
@@ -128,6 +130,7 @@ async def test_of_two_in_a_deadlock_both_end_well(postgres: PostgresWork) -> Non
     assert [user.first_name for user in await postgres.run(ALL_COMPANIES, everybody)] == ["x", "x"]
 
 
+@pytest.mark.requirement(38)
 async def test_when_the_server_ended_all_idle_connections_nobody_notices(database: Database) -> None:
     opened = PostgresWork(database.app_url, AUDIT_KEY, min_connections=6, max_connections=6)
     await opened.open()
@@ -143,6 +146,7 @@ async def test_when_the_server_ended_all_idle_connections_nobody_notices(databas
     await opened.close()
 
 
+@pytest.mark.requirement(39)
 async def test_a_connection_that_dies_before_anything_was_sent_is_replaced_once(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +161,7 @@ async def test_a_connection_that_dies_before_anything_was_sent_is_replaced_once(
     await opened.close()
 
 
+@pytest.mark.requirement(39)
 async def test_of_work_whose_connection_dies_nothing_is_kept_and_it_is_not_tried_again(
     postgres: PostgresWork, database: Database
 ) -> None:
@@ -177,6 +182,7 @@ async def test_of_work_whose_connection_dies_nothing_is_kept_and_it_is_not_tried
     assert await postgres.run(ALL_COMPANIES, lambda stores: stores.audit.heads()) == []
 
 
+@pytest.mark.requirement(53)
 async def test_a_database_that_is_down_is_told_in_time_and_used_again_once_it_is_back(
     postgres: PostgresWork, database: Database
 ) -> None:
@@ -205,6 +211,7 @@ async def test_it_opens_while_the_database_is_down(database: Database, monkeypat
 
 
 @pytest.mark.parametrize("who", ["super_url", "owner_url"])
+@pytest.mark.requirement(24)
 async def test_a_role_that_could_see_past_row_level_security_is_refused(
     database: Database, monkeypatch: pytest.MonkeyPatch, who: str
 ) -> None:
@@ -214,6 +221,7 @@ async def test_a_role_that_could_see_past_row_level_security_is_refused(
         await opened.open()
 
 
+@pytest.mark.requirement(38)
 async def test_who_finds_no_connection_in_time_or_too_many_waiting_is_told_so(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +247,7 @@ async def test_who_finds_no_connection_in_time_or_too_many_waiting_is_told_so(
 
 
 @pytest.mark.parametrize("limit", ["lock_timeout", "statement_timeout"])
+@pytest.mark.requirement(37)
 async def test_who_waits_too_long_for_a_lock_is_told_so(
     database: Database, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
@@ -271,6 +280,7 @@ async def test_stores_that_are_kept_past_their_unit_of_work_cannot_be_used(postg
         await stores.users.all()
 
 
+@pytest.mark.requirement(27)
 async def test_what_no_column_can_hold_is_refused_with_its_place(postgres: PostgresWork) -> None:
     company = await add_company(postgres)
     ana = await add_user(postgres, "ana", company)
@@ -293,6 +303,7 @@ async def test_what_no_column_can_hold_is_refused_with_its_place(postgres: Postg
     assert await postgres.run(ALL_COMPANIES, everybody) == [ana]
 
 
+@pytest.mark.requirement(50)
 async def test_a_record_that_is_tampered_with_in_the_database_is_found(
     postgres: PostgresWork, database: Database
 ) -> None:

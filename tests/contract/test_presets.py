@@ -117,6 +117,7 @@ async def test_an_id_that_no_preset_has_finds_and_changes_nothing(work: Work) ->
     assert await preset_by_id(work, preset.id) == preset
 
 
+@pytest.mark.requirement(26)
 async def test_a_name_is_taken_for_its_owner_alone_and_as_it_is_typed(work: Work) -> None:
     company = await add_company(work)
     ana, bo = await add_user(work, "ana", company), await add_user(work, "bo", company)
@@ -178,6 +179,7 @@ async def test_a_change_is_kept_with_its_history_and_nothing_else_changes(work: 
     await work.run(ana.scope, look)
 
 
+@pytest.mark.requirement(34)
 async def test_of_changes_at_once_none_is_lost_and_versions_have_no_gap(work: Work) -> None:
     ana = await add_user(work, "ana", await add_company(work))
     preset = await add_preset(work, ana, document={"by": []})

@@ -100,6 +100,7 @@ async def as_service(database: Database, setting: str | None) -> psycopg.AsyncCo
     return connection
 
 
+@pytest.mark.requirement(24)
 def test_every_table_of_a_tenant_is_under_two_plain_policies_that_its_owner_cannot_get_around(
     database: Database,
 ) -> None:
@@ -123,6 +124,7 @@ def test_every_table_of_a_tenant_is_under_two_plain_policies_that_its_owner_cann
 
 
 @pytest.mark.parametrize("role", ["segmentation_app", "segmentation_all"])
+@pytest.mark.requirement(24)
 def test_no_role_of_the_service_can_get_around_a_policy(database: Database, role: str) -> None:
     with psycopg.connect(database.super_url) as connection:
         prepare_roles(database.super_url)
@@ -142,6 +144,7 @@ def test_no_role_of_the_service_can_get_around_a_policy(database: Database, role
         assert row == (False,)
 
 
+@pytest.mark.requirement(24, 50)
 def test_the_service_may_do_no_more_to_a_table_than_it_needs(database: Database) -> None:
     allowed = {
         "companies": {"SELECT"},
@@ -175,6 +178,7 @@ def test_the_service_may_do_no_more_to_a_table_than_it_needs(database: Database)
             assert fixed == []
 
 
+@pytest.mark.requirement(24)
 async def test_a_bare_statement_reaches_no_foreign_row(populated: Populated) -> None:
     before = populated.rows()
     mine = populated.mine
@@ -266,6 +270,7 @@ each_means_is_enough = pytest.mark.parametrize("taken_away", [with_both, without
 
 
 @each_means_is_enough
+@pytest.mark.requirement(24)
 async def test_with_the_queries_or_the_policies_alone_no_foreign_row_is_seen(
     populated: Populated, monkeypatch: pytest.MonkeyPatch, taken_away: Callable[..., None]
 ) -> None:
@@ -279,6 +284,7 @@ async def test_with_the_queries_or_the_policies_alone_no_foreign_row_is_seen(
 
 
 @each_means_is_enough
+@pytest.mark.requirement(24)
 async def test_with_the_queries_or_the_policies_alone_no_foreign_row_is_changed(
     populated: Populated, monkeypatch: pytest.MonkeyPatch, taken_away: Callable[..., None]
 ) -> None:
@@ -309,6 +315,7 @@ OF_ONE_MEANS = {(name, without_where) for name in ("companies.named, known", "co
 
 
 @each_means_is_enough
+@pytest.mark.requirement(24)
 async def test_with_the_queries_or_the_policies_alone_nothing_is_stored_for_another_company_or_for_none(
     populated: Populated, monkeypatch: pytest.MonkeyPatch, taken_away: Callable[..., None]
 ) -> None:
@@ -332,6 +339,7 @@ async def test_a_preset_and_a_session_belong_to_the_company_of_their_user(popula
             await populated.work.run(scope, lambda stores: stores.presets.add(preset))
 
 
+@pytest.mark.requirement(25)
 async def test_nothing_of_a_scope_is_left_on_a_connection_of_the_pool(database: Database) -> None:
     work = PostgresWork(database.app_url, b"k" * 32, min_connections=1, max_connections=1)
     await work.open()

@@ -40,6 +40,7 @@ async def test_a_session_is_found_expired_or_not_in_utc(work: Work) -> None:
     assert found[0].seen.tzinfo is UTC
 
 
+@pytest.mark.requirement(11)
 async def test_the_user_of_a_session_is_as_the_account_is_now(work: Work) -> None:
     ana = await add_user(work, "ana", await add_company(work))
     session = await begin_session(work, ana, "one")
@@ -70,6 +71,7 @@ async def test_ending_and_touching_what_has_ended_does_nothing(work: Work) -> No
     assert await find_session(work, "one") is None
 
 
+@pytest.mark.requirement(10)
 async def test_all_sessions_of_a_user_end_at_once_and_no_others(work: Work) -> None:
     company = await add_company(work)
     ana, bo = await add_user(work, "ana", company), await add_user(work, "bo", company)
@@ -126,6 +128,7 @@ async def test_many_that_forget_at_once_do_not_disturb_each_other(work: Work) ->
     assert all([await find_session(work, f"new {number}") for number in range(10)])
 
 
+@pytest.mark.requirement(24)
 async def test_within_a_company_sessions_of_others_are_not_seen_nor_ended(work: Work) -> None:
     acme, other = await add_company(work, "Acme"), await add_company(work, "Other")
     people = [await add_user(work, name, home) for name, home in (("ana", acme), ("bo", other), ("root", None))]

@@ -38,13 +38,15 @@ from segmentation_core.errors import (
     RequestError,
     SegmentationError,
     Stale,
+    Throttled,
     WrongCredentials,
 )
 from segmentation_core.ports import Stores
 from segmentation_core.presets import Preset, PresetVersion
 from segmentation_core.sessions import IDLE_LIFETIME, LIFETIME, Session
-from segmentation_core.usecases import NewUser, PresetView
-from segmentation_core.users import ALL_COMPANIES, User, UserChange, UserQuery
+from segmentation_core.throttling import MOST_PER_NAME, WITHIN
+from segmentation_core.usecases import Client, NewUser, PresetView
+from segmentation_core.users import ALL_COMPANIES, User, UserChange, UserQuery, folded_name
 from tests.contract.acting import Actor, Both, Opened, Person, Saved, Side, Twin
 from tests.contract.examples import AUDIT_KEY, NAMES, NO_IDS, NOON, a_preset, an_entry, somebody
 from tests.postgres import VERSIONS, Server
@@ -161,6 +163,7 @@ class TwoCompanies(RuleBasedStateMachine):
         self.opened: list[Opened] = []
         self.trail: dict[int | None, list[tuple[datetime, str, str]]] = {}
         self.homes: dict[str, int | None] = {}
+        self.failed: list[tuple[str, datetime]] = []
         self.is_well = False
 
     def teardown(self) -> None:
@@ -552,8 +555,12 @@ class TwoCompanies(RuleBasedStateMachine):
         username, password = cased(who.user.username), who.password if given is None else given
         found = self.named(username)
         is_right = found is not None and found.user.active and found.password == password
-        reasons = faults((not is_right, WrongCredentials))
-        answers = self.does(None, reasons, lambda side: side.sign_in(username, password))
+        lately = [name for name, at in self.failed if at > self.now - WITHIN]
+        is_full = lately.count(folded_name(username)) >= MOST_PER_NAME
+        reasons = faults((is_full, Throttled), (not is_full and not is_right, WrongCredentials))
+        answers = self.does(None, reasons, lambda side: side.sign_in(username, password, Client("192.0.2.1")))
+        if reasons == {WrongCredentials}:
+            self.failed.append((folded_name(username), self.now))
         if answers is None or found is None:
             return multiple()
         now = replace(found.user, last_login=self.now)
@@ -700,6 +707,7 @@ def reaches(me: User, other: User, foreign: Preset | None) -> list[Callable[[Sto
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.requirement(24)
 def test_memory_and_postgres_answer_alike_and_as_the_model_says(version: int, server: Callable[[int], Server]) -> None:
     class OnThisServer(TwoCompanies):
         pass

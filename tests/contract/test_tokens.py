@@ -46,6 +46,7 @@ def test_a_token_names_its_session_while_it_lasts(tokens: Tokens) -> None:
     assert tokens.session_id(token, NOON - timedelta(minutes=1)) is None
 
 
+@pytest.mark.requirement(9)
 def test_tokens_of_every_key_of_the_ring_are_read_and_the_newest_signs(tokens: Tokens) -> None:
     assert jwt.get_unverified_header(tokens.sign(SESSION, ANA))["kid"] == "new"
     assert tokens.session_id(forged(), NOON) == "a-session"
@@ -71,6 +72,7 @@ def test_tokens_of_every_key_of_the_ring_are_read_and_the_newest_signs(tokens: T
         forged(iss="other"), forged(user_id="7"), forged(dsp=None),
     ],
 )  # fmt: skip
+@pytest.mark.requirement(8)
 def test_no_other_token_is_taken(tokens: Tokens, token: str) -> None:
     assert tokens.session_id(token, NOON) is None
 
@@ -82,6 +84,15 @@ def test_no_changed_token_is_taken_for_another_session(tokens: Tokens, position:
     assert tokens.session_id(changed, NOON) in (None, "a-session")
 
 
+@pytest.mark.parametrize("padding", ["=", "==", " ", "."])
+@pytest.mark.requirement(10)
+def test_a_token_is_taken_in_its_one_spelling_alone(tokens: Tokens, padding: str) -> None:
+    token = tokens.sign(SESSION, ANA)
+    assert tokens.session_id(token, NOON) == SESSION.id
+    assert tokens.session_id(token + padding, NOON) is None
+
+
+@pytest.mark.requirement(8)
 def test_a_token_whose_claims_were_rewritten_is_not_taken(tokens: Tokens) -> None:
     head, body, mac = tokens.sign(SESSION, ANA).split(".")
     claims = json.loads(base64.urlsafe_b64decode(body + "=="))
@@ -89,6 +100,7 @@ def test_a_token_whose_claims_were_rewritten_is_not_taken(tokens: Tokens) -> Non
     assert tokens.session_id(f"{head}.{other}.{mac}", NOON) is None
 
 
+@pytest.mark.requirement(15)
 def test_a_csrf_token_is_fresh_and_its_sessions_alone(tokens: Tokens) -> None:
     one, two = tokens.csrf_token("a-session"), tokens.csrf_token("a-session")
     assert one != two
@@ -98,5 +110,6 @@ def test_a_csrf_token_is_fresh_and_its_sessions_alone(tokens: Tokens) -> None:
 
 
 @given(st.text(max_size=80))
+@pytest.mark.requirement(15, 17)
 def test_no_invented_csrf_token_is_taken(tokens: Tokens, invented: str) -> None:
     assert not tokens.is_csrf_token(invented, "a-session")

@@ -99,6 +99,7 @@ async def test_a_name_that_nobody_has_finds_nothing(work: Work) -> None:
         assert await page(work, UserQuery(search=name * 2 + "?")) == ([], 0)
 
 
+@pytest.mark.requirement(26)
 async def test_a_taken_name_is_a_conflict_whatever_its_case_and_company(work: Work) -> None:
     acme, other = await add_company(work, "Acme"), await add_company(work, "Other")
     ana = await add_user(work, "Ana", acme)
@@ -277,6 +278,7 @@ async def test_super_admins_are_locked_by_one_unit_of_work_at_a_time(work: Work)
     assert len(await second_waits_for_first(work, lock_and_add, lock)) == 2
 
 
+@pytest.mark.requirement(23)
 async def test_of_super_admins_who_shut_out_each_other_at_once_one_is_left(work: Work) -> None:
     admins = [await add_user(work, f"s{number}", None) for number in range(8)]
 

@@ -43,6 +43,7 @@ async def test_what_an_action_changes_it_sees_itself(work: Work) -> None:
     await work.run(ALL_COMPANIES, change)
 
 
+@pytest.mark.requirement(36)
 async def test_of_an_action_that_raises_nothing_is_kept_and_its_error_goes_on(work: Work) -> None:
     kept = await add_user(work, "kept", await add_company(work))
     fault = Fault()
@@ -129,6 +130,7 @@ async def test_of_changes_at_once_to_a_locked_account_none_is_lost(work: Work) -
     assert after == replace(ana, first_name="x" * 16)
 
 
+@pytest.mark.requirement(36)
 async def test_of_a_cancelled_unit_of_work_nothing_is_kept_and_the_next_one_runs(work: Work) -> None:
     company = await add_company(work)
     started = asyncio.Event()

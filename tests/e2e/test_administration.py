@@ -114,6 +114,7 @@ def test_the_embedded_commands_leave_a_named_database_alone(data: Path) -> None:
     ],
     ids=["edited", "deleted", "cut"],
 )  # fmt: skip
+@pytest.mark.requirement(50)
 def test_an_audit_trail_that_was_tampered_with_is_found_out(tmp_path: Path, tampering: str, told: str) -> None:
     with data_folder() as fresh:
         for name in ("one", "two", "three"):
@@ -134,6 +135,7 @@ def test_an_audit_trail_that_was_tampered_with_is_found_out(tmp_path: Path, tamp
         assert told in ran.stdout
 
 
+@pytest.mark.requirement(52)
 def test_what_was_saved_is_there_after_the_service_was_killed() -> None:
     with data_folder() as fresh:
         environ = environ_of(fresh) | {"SEGMENTATION_DEMO_PASSWORD": PASSWORD}

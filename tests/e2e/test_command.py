@@ -278,6 +278,7 @@ def test_a_port_that_is_taken_is_told() -> None:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.requirement(52)
 def test_serve_ends_in_order_when_told_to_stop(stop: signal.Signals) -> None:
     process = subprocess.Popen(
         [COMMAND, "serve", "--demo", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -6,6 +6,8 @@ import runpy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.http.conftest import account
 
 if TYPE_CHECKING:
@@ -16,10 +18,12 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[2] / "docs"
 
 
+@pytest.mark.requirement(20)
 def test_the_page_of_who_may_do_what_is_what_the_application_declares() -> None:
     assert runpy.run_path(str(DOCS / "access.py"))["text"]() == (DOCS / "access.md").read_text("utf-8"), "make docs"
 
 
+@pytest.mark.requirement(20)
 def test_permission_is_settled_before_a_body_is_read(signed_in: Callable[[str], Browser]) -> None:
     for body in (b"not json", b'{"unknown": 1}', b""):
         assert signed_in("analyst").post_raw("/api/users", body).status_code == 403

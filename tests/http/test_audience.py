@@ -175,12 +175,14 @@ def test_bad_input_is_a_400_that_names_the_place(
         (b'{"filter": {"not": ' * 40 + b"{}" + b"}}" * 40, "nested more than 32 deep"),
     ],
 )
+@pytest.mark.requirement(27)
 def test_malformed_json_is_a_400_that_says_why(analyst: Browser, body: bytes, said: str) -> None:
     answer = analyst.post_raw("/api/build-audience", body)
     assert answer.status_code == 400
     assert said in answer.json()["error"]
 
 
+@pytest.mark.requirement(31)
 def test_a_body_of_10_mb_is_413(analyst: Browser) -> None:
     for body in (b"a" * 10_000_000, b'{"audienceFilters": {"age": ["' + b"a" * 10_000_000 + b'"]}}'):
         answer = analyst.post_raw("/api/build-audience", body)
@@ -189,5 +191,6 @@ def test_a_body_of_10_mb_is_413(analyst: Browser) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/json; charset=latin-1", "application/xml"])
+@pytest.mark.requirement(18)
 def test_other_content_types_are_415(analyst: Browser, content_type: str) -> None:
     assert analyst.post_raw("/api/build-audience", b'{"audienceFilters": {}}', content_type).status_code == 415

@@ -166,6 +166,7 @@ def test_who_reads_the_trail(signed_in: SignedIn, username: str, status: int) ->
     assert signed_in(username).get("/api/audit").status_code == status
 
 
+@pytest.mark.requirement(50)
 def test_the_trail_cannot_be_written(signed_in: SignedIn) -> None:
     for method in ("POST", "PUT", "DELETE", "PATCH"):
         root = signed_in("superadmin")

@@ -49,6 +49,7 @@ def test_every_body_has_an_example_that_is_of_its_shape(document: dict[str, Any]
         (media,) = operation["requestBody"]["content"].values()
         schema = document["components"]["schemas"][media["schema"]["$ref"].rpartition("/")[2]]
         example = media["examples"]["example"]["value"]
+        assert schema["additionalProperties"] is False, name
         assert set(schema["required"]) <= set(example) <= set(schema["properties"]), name
 
 

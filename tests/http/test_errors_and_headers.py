@@ -80,6 +80,7 @@ ADDRESSES = [
 
 
 @pytest.mark.parametrize(("method", "path", "status"), ADDRESSES)
+@pytest.mark.requirement(44)
 def test_every_answer_carries_a_request_id_and_the_headers(
     browser: Browser, method: str, path: str, status: int
 ) -> None:
@@ -93,6 +94,7 @@ def test_every_answer_carries_a_request_id_and_the_headers(
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [entry for entry in ADDRESSES if entry[2] >= 400])
+@pytest.mark.requirement(44)
 def test_every_error_is_problem_details_with_a_sentence(browser: Browser, method: str, path: str, status: int) -> None:
     answer = browser.http.request(method, path)
     assert answer.headers["content-type"].startswith("application/problem+json")
@@ -118,6 +120,7 @@ def test_a_plan_that_miscounts_is_never_sent(
     assert answer.json()["request_id"] in record.getMessage()
 
 
+@pytest.mark.requirement(48, 49)
 def test_a_fault_of_ours_tells_nothing_but_its_request_id(
     client_of: Callable[[type[BitmapIndex]], TestClient[Any]], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -129,6 +132,7 @@ def test_a_fault_of_ours_tells_nothing_but_its_request_id(
 
 
 @pytest.mark.parametrize("path", ["/health?a=1", "/?b", "/health?a=1&a=2", "/schema/openapi.json?x=%00"])
+@pytest.mark.requirement(29)
 def test_a_query_parameter_that_nobody_reads_is_refused(browser: Browser, path: str) -> None:
     answer = browser.http.get(path)
     assert answer.status_code == 400
@@ -174,6 +178,7 @@ UNKNOWN = Permission("open doors", "Open doors.", ("User",))
         ({"access": Access(MANAGE_USERS, "everything")}, "the tenancy 'everything'"),  # type: ignore[arg-type]
     ],
 )
+@pytest.mark.requirement(20)
 def test_a_route_that_does_not_declare_its_access_stops_the_application(
     monkeypatch: pytest.MonkeyPatch, declaration: dict[str, Any], said: str
 ) -> None:
@@ -189,6 +194,7 @@ def test_who_asks_is_settled_before_what_is_asked(browser: Browser) -> None:
     assert browser.http.get("/api/auth/me?x=1").status_code == 401
 
 
+@pytest.mark.requirement(45)
 def test_listed_origins_alone_may_use_the_api_with_its_headers() -> None:
     container = _container(BitmapIndex.from_people(CATALOG, []), SEGMENTATION_CORS_ORIGINS="https://ours.test")
     with TestClient(create_app(container)) as client:

@@ -173,6 +173,7 @@ def test_one_user_has_one_preset_of_a_name(signed_in: SignedIn, analyst: Browser
         saved(signed_in(other), name=first["preset_name"])
 
 
+@pytest.mark.requirement(35)
 def test_of_twenty_that_save_one_name_at_once_one_succeeds(analyst: Browser) -> None:
     body = {"preset_name": fresh(), "preset_filter_json": YOUNG}
     with ThreadPoolExecutor(8) as pool:
@@ -265,6 +266,7 @@ def nested(depth: int) -> dict[str, Any]:
     return {"audienceFilters": {}, "metadata": json.loads('{"x":' * (depth - 1) + "0" + "}" * (depth - 1))}
 
 
+@pytest.mark.requirement(27)
 def test_a_body_nests_32_deep_and_no_deeper(analyst: Browser) -> None:
     assert saved(analyst, nested(31))["preset_filter_json"] == nested(31), "with the body around it that is 32"
     answer = analyst.post("/api/presets", {"preset_name": fresh(), "preset_filter_json": nested(32)})
@@ -275,6 +277,7 @@ def test_a_body_nests_32_deep_and_no_deeper(analyst: Browser) -> None:
     assert (paths(answer), "32 deep" in answer.json()["error"]) == ([DOCUMENT], True)
 
 
+@pytest.mark.requirement(31)
 def test_a_document_of_nearly_1_mb_is_kept_and_a_larger_one_is_413(signed_in: SignedIn) -> None:
     rival = signed_in("rival")
     large: dict[str, Any] = {
@@ -332,6 +335,7 @@ def test_pages_are_the_newest_first(signed_in: SignedIn) -> None:
         ("limit=3&limit=3", "query.limit"),
     ],
 )  # fmt: skip
+@pytest.mark.requirement(29)
 def test_a_query_out_of_range_is_a_400_that_names_the_parameter(analyst: Browser, query: str, place: str) -> None:
     assert paths(analyst.get(f"/api/presets?{query}")) == [place]
 
@@ -339,6 +343,7 @@ def test_a_query_out_of_range_is_a_400_that_names_the_parameter(analyst: Browser
 @pytest.mark.parametrize(
     "path", ["/api/presets/list", "/api/presets/1", "/api/presets/user/x", "/api/presets/1/versions"]
 )
+@pytest.mark.requirement(29)
 def test_where_no_parameter_is_read_none_is_taken(analyst: Browser, path: str) -> None:
     assert paths(analyst.get(f"{path}?page=1")) == ["query.page"]
 
@@ -395,6 +400,7 @@ ACTS: dict[str, Callable[..., httpx.Response]] = {
 
 
 @pytest.mark.parametrize("act", ACTS)
+@pytest.mark.requirement(34)
 def test_if_match_lets_nothing_be_overwritten(analyst: Browser, act: str) -> None:
     preset = saved(analyst)
     path, number = path_of(preset), preset["preset_id"]
@@ -428,6 +434,7 @@ def test_if_match_any_is_whichever_version_there_is(analyst: Browser, act: str) 
     assert ACTS[act](analyst, f"/api/presets/{MISSING}", if_match=f'"{MISSING}-1"').status_code == 404
 
 
+@pytest.mark.requirement(34)
 def test_of_concurrent_changes_with_if_match_none_is_lost(analyst: Browser) -> None:
     path = path_of(saved(analyst, {"audienceFilters": {}, "metadata": {"count": 0}}))
 
@@ -475,6 +482,7 @@ NO_IDS = ["0", "-1", "+1", "01", "1_000", "1.0", "1e3", "٣", "\uff11", "%201", 
 
 
 @pytest.mark.parametrize("text", [*NO_IDS, str(2**63 - 1)])
+@pytest.mark.requirement(28)
 def test_what_is_no_id_is_answered_like_one_that_is_not_there(analyst: Browser, text: str) -> None:
     missing = analyst.get(f"/api/presets/{MISSING}")
     answers = [act(analyst, f"/api/presets/{text}") for act in ACTS.values()]

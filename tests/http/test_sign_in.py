@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import jwt
 import pytest
 
+from tests.http.conftest import account
 from tests.served import PASSWORD, Browser
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx
 
 PROTECTED = ["/api/auth/protected", "/api/auth/me", "/api/catalog"]
@@ -24,6 +27,7 @@ def cookies_of(response: httpx.Response) -> dict[str, dict[str, str]]:
     return parsed
 
 
+@pytest.mark.requirement(12)
 def test_sign_in_answers_with_the_user_and_two_cookies(browser: Browser) -> None:
     answer = browser.sign_in("analyst")
     assert answer.status_code == 200
@@ -32,7 +36,10 @@ def test_sign_in_answers_with_the_user_and_two_cookies(browser: Browser) -> None
     assert set(user) == {"id", "username", "role", "first_name", "last_name", "company_name", "dsp"}
     assert (user["username"], user["role"], user["company_name"], user["dsp"]) == ("analyst", "User", "Demo", False)
     cookies = cookies_of(answer)
-    assert set(cookies) == {"token", "csrf_token"}
+    assert set(cookies) == {"token", "csrf_token", "device"}
+    device = cookies.pop("device")
+    assert (device["path"], device["samesite"].lower(), device["max-age"]) == ("/api/auth/login", "lax", "15552000")
+    assert device.get("httponly")
     for cookie in cookies.values():
         assert (cookie["path"], cookie["samesite"].lower(), cookie["max-age"]) == ("/", "lax", "28800")
         assert "secure" not in cookie
@@ -40,6 +47,7 @@ def test_sign_in_answers_with_the_user_and_two_cookies(browser: Browser) -> None
     assert not cookies["csrf_token"].get("httponly")
 
 
+@pytest.mark.requirement(8)
 def test_the_token_says_what_the_contract_names(browser: Browser) -> None:
     browser.sign_in("buyer")
     claims = jwt.decode(browser.http.cookies["token"], options={"verify_signature": False})
@@ -52,6 +60,7 @@ def test_names_are_taken_whatever_their_case(browser: Browser) -> None:
     assert browser.sign_in("ANALYST").json()["user"]["username"] == "analyst"
 
 
+@pytest.mark.requirement(4)
 def test_wrong_password_and_unknown_name_are_answered_alike(browser: Browser) -> None:
     wrong = browser.sign_in("analyst", "not the password")
     unknown = browser.sign_in("nobody at all", PASSWORD)
@@ -90,6 +99,7 @@ def test_who_am_i(browser: Browser) -> None:
 
 @pytest.mark.parametrize("path", PROTECTED)
 @pytest.mark.parametrize("missing", ["token", "csrf_token", "header"])
+@pytest.mark.requirement(16)
 def test_a_missing_proof_is_401_and_changes_no_cookie(browser: Browser, path: str, missing: str) -> None:
     browser.sign_in("analyst")
     headers = browser.headers() if missing != "header" else {}
@@ -100,14 +110,16 @@ def test_a_missing_proof_is_401_and_changes_no_cookie(browser: Browser, path: st
     assert "set-cookie" not in answer.headers
 
 
+@pytest.mark.requirement(16, 17)
 def test_a_header_that_is_not_the_cookies_text_is_403(browser: Browser) -> None:
     browser.sign_in("analyst")
     for header in ("x", browser.http.cookies["csrf_token"] + "x", "ü", "x" * 60_000):
         answer = browser.http.get("/api/auth/me", headers={b"X-CSRF-TOKEN": header.encode()})
-        assert answer.status_code in (403, 400), header[:10]
+        assert answer.status_code in (403, 431), header[:10]
         assert "set-cookie" not in answer.headers
 
 
+@pytest.mark.requirement(15)
 def test_the_csrf_token_of_another_session_is_403(browser: Browser, address: str) -> None:
     browser.sign_in("analyst")
     other = Browser(address)
@@ -118,6 +130,7 @@ def test_the_csrf_token_of_another_session_is_403(browser: Browser, address: str
 
 
 @pytest.mark.parametrize("name", ["token", "csrf_token"])
+@pytest.mark.requirement(13)
 def test_a_cookie_sent_twice_is_401(browser: Browser, name: str) -> None:
     browser.sign_in("analyst")
     pairs = [f"{key}={value}" for key, value in browser.http.cookies.items()]
@@ -128,6 +141,7 @@ def test_a_cookie_sent_twice_is_401(browser: Browser, name: str) -> None:
 
 
 @pytest.mark.parametrize("spoil", ["x", "=", "", ".."])
+@pytest.mark.requirement(8)
 def test_a_changed_token_is_401(browser: Browser, spoil: str) -> None:
     browser.sign_in("analyst")
     token = browser.http.cookies["token"]
@@ -136,6 +150,7 @@ def test_a_changed_token_is_401(browser: Browser, spoil: str) -> None:
     assert browser.get("/api/auth/me").status_code == 401
 
 
+@pytest.mark.requirement(10)
 def test_signing_out_ends_the_session_and_clears_the_cookies(browser: Browser) -> None:
     browser.sign_in("analyst")
     kept, headers = dict(browser.http.cookies), browser.headers()
@@ -153,3 +168,70 @@ def test_signing_out_works_without_a_session(browser: Browser) -> None:
     answer = browser.http.post("/api/auth/logout", headers={"Cookie": "token=a; token=b"})
     assert answer.status_code == 200
     assert {cookie["max-age"] for cookie in cookies_of(answer).values()} == {"0"}
+
+
+def test_a_name_that_nobody_has_is_throttled_with_the_time_to_wait(browser: Browser) -> None:
+    for _ in range(10):
+        assert browser.sign_in("nobody to throttle").status_code == 401
+    refused = browser.sign_in("Nobody To Throttle")
+    assert refused.status_code == 429
+    assert refused.headers["content-type"].startswith("application/problem+json")
+    assert 800 < int(refused.headers["retry-after"]) <= 900
+    assert refused.json()["error"].startswith("Too many attempts failed.")
+    assert "set-cookie" not in refused.headers
+
+
+def test_a_device_that_is_known_signs_in_where_strangers_are_throttled(
+    browser: Browser, address: str, signed_in: Callable[[str], Browser]
+) -> None:
+    signed_in("superadmin").post("/api/users", account("attacked", companyName="Demo"))
+    assert browser.sign_in("attacked").status_code == 200
+    stranger = Browser(address)
+    statuses = [stranger.sign_in("attacked", "not the password").status_code for _ in range(11)]
+    assert statuses == [401] * 10 + [429]
+    assert stranger.sign_in("attacked").status_code == 429
+    assert browser.sign_in("attacked").status_code == 200
+    for spoiled in ("x", "a" * 5_000, "v1.1.x.1.x"):
+        assert (
+            browser.http.post(
+                "/api/auth/login",
+                json={"username": "attacked", "password": PASSWORD},
+                headers={"Cookie": f"device={spoiled}"},
+            ).status_code
+            == 429
+        )
+    twice = "; ".join(f"device={cookie.value}" for cookie in browser.http.cookies.jar if cookie.name == "device")
+    stranger = Browser(address)
+    answer = stranger.http.post(
+        "/api/auth/login",
+        json={"username": "attacked", "password": PASSWORD},
+        headers={"Cookie": f"{twice}; {twice}"},
+    )
+    assert answer.status_code == 429
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "{own}"}, 200),
+        ({"Origin": "{own}", "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Origin": "https://evil.test"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "{own}.evil.test"}, 403),
+        ({"Origin": "file://"}, 403),
+        ({"Origin": "http://["}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "{own}", "Sec-Fetch-Site": "cross-site"}, 403),
+    ],
+)
+def test_a_page_of_another_site_signs_nobody_in(
+    browser: Browser, address: str, headers: dict[str, str], status: int
+) -> None:
+    sent = {name: value.format(own=address) for name, value in headers.items()}
+    body = {"username": "analyst", "password": PASSWORD}
+    answer = browser.http.post("/api/auth/login", json=body, headers=sent)
+    assert answer.status_code == status
+    assert ("set-cookie" in answer.headers) == (status == 200)
+    if status == 403:
+        assert answer.json()["error"] == "This request comes from a page of another site."

@@ -83,6 +83,7 @@ def test_a_superadmin_sees_all_companies_and_belongs_to_none(signed_in: SignedIn
     assert {user["role"] for user in users if user["company_name"] is None} == {"SuperAdmin"}
 
 
+@pytest.mark.requirement(22)
 def test_no_password_hash_anywhere(signed_in: SignedIn, target: dict[str, Any]) -> None:
     for username in ("admin", "superadmin"):
         browser = signed_in(username)
@@ -178,6 +179,7 @@ def test_a_superadmin_that_was_made_can_be_deleted_by_another(signed_in: SignedI
     assert root.delete(f"/api/users/{second['id']}").status_code == 200
 
 
+@pytest.mark.requirement(23)
 def test_only_a_superadmin_gives_a_company_or_makes_a_superadmin(admin: Browser) -> None:
     answer = admin.post("/api/users", account(fresh(), companyName="Rival"))
     assert (answer.status_code, answer.json()["errors"][0]["path"]) == (400, "$.companyName")
@@ -185,6 +187,7 @@ def test_only_a_superadmin_gives_a_company_or_makes_a_superadmin(admin: Browser)
     assert admin.post("/api/users", account(fresh(), role="SuperAdmin")).status_code == 403
 
 
+@pytest.mark.requirement(26, 35)
 def test_a_username_is_taken_whatever_its_case_and_company(signed_in: SignedIn, admin: Browser) -> None:
     signed_in("rival")
     for taken in ("ANALYST", "Rival", "superadmin"):
@@ -223,6 +226,7 @@ def test_a_field_that_is_missing_or_empty_is_a_400_that_names_it(admin: Browser,
         ({"created_by_id": 1}, "$.created_by_id"),
     ],
 )
+@pytest.mark.requirement(22, 29)
 def test_a_field_at_fault_is_a_400_that_names_it(admin: Browser, fields: dict[str, Any], path: str) -> None:
     answer = admin.post("/api/users", account("at fault") | fields)
     assert answer.status_code == 400
@@ -275,6 +279,7 @@ def test_an_empty_password_means_unchanged_and_another_one_ends_the_sessions(adm
 
 
 @pytest.mark.parametrize("change", [{"status": "inactive"}, {"role": "Manager"}, None])
+@pytest.mark.requirement(10, 11)
 def test_whoever_is_shut_out_given_another_role_or_deleted_is_signed_out_at_once(
     admin: Browser, browser: Browser, change: dict[str, str] | None
 ) -> None:
@@ -311,6 +316,7 @@ def test_a_change_at_fault_is_a_400_that_names_the_place(
     assert [error["path"] for error in answer.json()["errors"]] == [path]
 
 
+@pytest.mark.requirement(23)
 def test_nobody_deletes_or_shuts_out_himself(signed_in: SignedIn) -> None:
     for username in ("admin", "superadmin"):
         browser = signed_in(username)
@@ -348,6 +354,7 @@ NO_IDS = [
 
 
 @pytest.mark.parametrize("text", [*NO_IDS, str(2**63 - 1), "999999999"])
+@pytest.mark.requirement(28)
 def test_what_is_no_id_is_answered_like_one_that_is_not_there(admin: Browser, text: str) -> None:
     for answer, missing in (
         (admin.delete(f"/api/users/{text}"), admin.delete("/api/users/987654321")),
@@ -357,6 +364,7 @@ def test_what_is_no_id_is_answered_like_one_that_is_not_there(admin: Browser, te
         assert answer.content == missing.content
 
 
+@pytest.mark.requirement(28)
 def test_no_store_is_asked_for_a_number_that_no_id_can_be() -> None:
     assert [path_id(text) for text in ("1", str(2**63 - 1))] == [1, 2**63 - 1]
     assert {path_id(text) for text in ("", "1\n", str(2**63), *map(unquote, NO_IDS))} == {NO_ID}
@@ -382,6 +390,7 @@ TABLE: dict[tuple[str, str], list[int]] = {
 
 
 @pytest.mark.parametrize(("operation", "whose"), TABLE)
+@pytest.mark.requirement(20)
 def test_who_may_do_what(signed_in: SignedIn, operation: str, whose: str) -> None:
     method, path = operation.split()
     makers = {"own": signed_in("admin"), "foreign": signed_in("rival admin")}
@@ -408,6 +417,7 @@ def test_the_table_has_every_operation(browser: Browser) -> None:
     assert operations == {operation for operation, _ in TABLE}
 
 
+@pytest.mark.requirement(21)
 def test_a_foreign_account_and_a_missing_one_answer_alike(signed_in: SignedIn, admin: Browser) -> None:
     foreign = id_of(signed_in("rival"))
     changes = [admin.put(f"/api/users/{one}", {"dsp": True}).content for one in (foreign, 987_654_321)]

@@ -6,14 +6,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from adapters.clock import SystemSecrets
+from adapters.devices import SignedDevices
 from adapters.memory import MemoryWork
 from adapters.passwords import BcryptPasswords
+from adapters.thinking import InlineThinking
 from adapters.tokens import JwtTokens
 from segmentation_core import Catalog
-from segmentation_core.ports import Clock
+from segmentation_core.ports import Clock, Passwords
 from segmentation_core.usecases import (
     Acting,
     Authenticate,
+    Client,
     ManagePresets,
     ManageUsers,
     NewUser,
@@ -52,12 +55,27 @@ class House:
         self.work, self.clock = MemoryWork(AUDIT_KEY), HandClock()
         self.passwords = BcryptPasswords(cost=4)
         self.tokens = JwtTokens({"a": "k" * 32}, "c" * 32)
-        self.sign_in = SignIn(self.work, self.passwords, self.tokens, self.clock, SystemSecrets())
+        self.devices = SignedDevices("c" * 32)
+        self.signing_in = self.signing_in_with(self.passwords)
         self.authenticate = Authenticate(self.work, self.tokens, self.clock)
         self.sign_out = SignOut(self.work, self.tokens, self.clock)
         self.users = ManageUsers(self.work, self.passwords, self.clock)
-        self.presets = ManagePresets(self.work, CATALOG, self.clock)
+        self.presets = ManagePresets(self.work, CATALOG, InlineThinking(), self.clock)
         self.audit = ReadAudit(self.work)
+
+    def signing_in_with(self, passwords: Passwords) -> SignIn:
+        return SignIn(self.work, passwords, self.tokens, self.devices, self.clock, SystemSecrets())
+
+    async def sign_in(
+        self,
+        username: str,
+        password: str,
+        request_id: str | None = None,
+        *,
+        address: str = "192.0.2.1",
+        device: str | None = None,
+    ) -> tuple[User, SignedIn]:
+        return await self.signing_in(username, password, Client(address, device, request_id))
 
     async def root(self) -> Acting:
         """Return the first SuperAdmin, whom nobody made."""

@@ -26,10 +26,12 @@ from entrypoints.http.addresses import UNKNOWN, counted_address, networks_as_see
         ("203.0.113.009", UNKNOWN),
     ],
 )
+@pytest.mark.requirement(41)
 def test_an_address_counts_as_itself_or_as_its_network(host: str, counted: str) -> None:
     assert counted_address(host) == counted
 
 
+@pytest.mark.requirement(42)
 def test_trusted_networks_hold_what_a_socket_for_both_protocols_sees() -> None:
     seen = [ip_network(network) for network in networks_as_seen([ip_network("10.1.0.0/16"), ip_network("fd00::/8")])]
     assert all(any(ip_address(host) in one for one in seen) for host in ("10.1.2.3", "::ffff:10.1.2.3", "fd00::9"))

@@ -36,6 +36,7 @@ def test_a_chain_that_nobody_touched_is_whole_and_holds_each_head_it_had(length:
 
 
 @given(st.data())
+@pytest.mark.requirement(50)
 def test_an_edit_a_deletion_and_a_swap_are_found_where_they_were_made(data: st.DataObject) -> None:
     records = chain(data.draw(st.integers(2, 6)))
     at = data.draw(st.integers(0, len(records) - 2))
@@ -55,6 +56,7 @@ def test_an_edit_a_deletion_and_a_swap_are_found_where_they_were_made(data: st.D
     assert broken(records, b"b" * 32)
 
 
+@pytest.mark.requirement(50)
 def test_a_cut_tail_is_found_against_a_head_and_not_without() -> None:
     records = chain(5)
     head = head_of(records[-1])

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from adapters.cache import LruAnswers
 from adapters.population import BitmapIndex
+from adapters.thinking import InlineThinking
 from segmentation_core import INCLUDE_EXCLUDE, parse_filter
 from segmentation_core.planning import Plan
 from segmentation_core.population import PlanSize
@@ -68,13 +69,13 @@ async def test_the_same_meaning_is_built_once_and_each_build_is_recorded() -> No
     noted, kept = Noted(), LruAnswers(10)
     people = _Counting.from_people(CATALOG, everybody(CATALOG))
     profiles = dict.fromkeys(("include-exclude", "other"), INCLUDE_EXCLUDE)
-    build = BuildAudience(CATALOG, people, HandClock(), noted, profiles, kept)
-    first = await build(ANA, parse_filter({"car": ["yes"]}, CATALOG))
-    again = await build(ANA, parse_filter({"not": {"car": ["no"]}}, CATALOG))
+    build = BuildAudience(CATALOG, people, InlineThinking(), HandClock(), noted, profiles, kept)
+    first = await build(ANA, lambda: parse_filter({"car": ["yes"]}, CATALOG))
+    again = await build(ANA, lambda: parse_filter({"not": {"car": ["no"]}}, CATALOG))
     assert (first.plan, first.count, first.plan_size) == (again.plan, again.count, again.plan_size)
     assert (_Counting.asked, kept.hits, kept.misses) == (1, 1, 1)
     assert len(noted.entries) == 2
-    assert (await build(ANA, parse_filter({"car": ["no"]}, CATALOG))).plan != first.plan
+    assert (await build(ANA, lambda: parse_filter({"car": ["no"]}, CATALOG))).plan != first.plan
     assert _Counting.asked == 2
 
 
@@ -82,8 +83,8 @@ async def test_another_platform_is_another_answer() -> None:
     kept = LruAnswers(10)
     profiles = {name: replace(INCLUDE_EXCLUDE, id=name) for name in ("include-exclude", "other")}
     people = BitmapIndex.from_people(CATALOG, everybody(CATALOG))
-    build = BuildAudience(CATALOG, people, HandClock(), Noted(), profiles, kept)
+    build = BuildAudience(CATALOG, people, InlineThinking(), HandClock(), Noted(), profiles, kept)
     wanted = parse_filter({"car": ["yes"]}, CATALOG)
-    plans = [(await build(ANA, wanted, profile)).plan for profile in ("include-exclude", "other")]
+    plans = [(await build(ANA, lambda: wanted, profile)).plan for profile in ("include-exclude", "other")]
     assert [plan.profile for plan in plans if plan] == ["include-exclude", "other"]
     assert kept.misses == 2

@@ -63,6 +63,7 @@ def test_text_that_is_nearly_json_is_read_as_json_reads_it_or_refused(text: str)
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('[{"[":', "}]")])
+@pytest.mark.requirement(27)
 def test_documents_nest_32_deep_and_no_deeper(opening: str, closing: str) -> None:
     brackets = len(closing)
     times = MAX_DEPTH // brackets
@@ -94,6 +95,7 @@ def test_brackets_in_strings_and_beside_each_other_do_not_nest() -> None:
         '{"":1,"":1}',
     ],
 )
+@pytest.mark.requirement(30)
 def test_a_key_that_stands_twice_is_refused(text: str) -> None:
     assert "stands twice in one object" in refused(text)
 
@@ -107,11 +109,13 @@ def test_the_key_that_stands_twice_is_told() -> None:
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.requirement(27)
 def test_what_is_no_number_of_json_is_refused(number: str) -> None:
     assert refused(f'{{"a":[{number}]}}') == f"{number} is not JSON"
 
 
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "1.5E+400", "1" + "0" * 350 + ".5"])
+@pytest.mark.requirement(27)
 def test_a_number_past_the_range_of_a_double_is_refused(number: str) -> None:
     assert "is out of range" in refused(f"[{number}]")
 
@@ -138,6 +142,7 @@ def test_an_integer_has_at_most_400_digits() -> None:
         '"\ud800\\udc00"',
     ],
 )
+@pytest.mark.requirement(27)
 def test_half_of_a_surrogate_pair_is_refused_escaped_or_raw(text: str) -> None:
     assert refused(text) == "a string holds half of a surrogate pair"
 
@@ -150,6 +155,7 @@ def test_a_whole_surrogate_pair_is_one_character() -> None:
 @pytest.mark.parametrize(
     ("text", "byte"), [(b'"\xff"', 1), (b'["a\xc3"]', 3), (b'"\xed\xa0\x80"', 1), ('"é"'.encode("latin-1"), 1)]
 )
+@pytest.mark.requirement(27)
 def test_bytes_that_are_not_utf_8_are_refused(text: bytes, byte: int) -> None:
     assert refused(text) == f"byte {byte} is not UTF-8"
 

@@ -293,12 +293,14 @@ def _nested(depth: int) -> dict[str, Any]:
     return document
 
 
+@pytest.mark.requirement(32)
 def test_filters_nest_32_deep_and_no_deeper() -> None:
     assert wanted(_nested(MAX_DEPTH)) == []
     for depth in (MAX_DEPTH + 1, 10_000):
         assert said(_nested(depth)) == [("$", "is nested more than 32 deep")]
 
 
+@pytest.mark.requirement(32)
 def test_a_filter_has_a_bounded_number_of_parts() -> None:
     values = ["old"] * (MAX_PARTS - 2)
     assert {person["age"] for person in wanted({"age": values})} == {"old"}

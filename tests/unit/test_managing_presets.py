@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
+from adapters.thinking import InlineThinking
 from segmentation_core import Catalog
 from segmentation_core.errors import Conflict, Forbidden, NotFound, RequestError, Stale
 from segmentation_core.presets import meaning_of, preset_document
@@ -69,7 +70,7 @@ async def test_what_the_catalogue_does_not_know_is_stored_and_told(house: House,
     other = Catalog.from_json(
         b'{"name": "x", "version": "2", "dimensions": [{"id": "boat", "kind": "single", "values": [{"id": "yes"}, {"id": "no"}]}]}'
     )
-    later = ManagePresets(house.work, other, house.clock)
+    later = ManagePresets(house.work, other, InlineThinking(), house.clock)
     assert (await later.get(people.user, view.preset.id)).meaning.valid
 
 

@@ -72,6 +72,7 @@ async def test_companies_come_to_be_when_a_super_admin_names_them_whatever_the_c
         ("root", "SuperAdmin", "Here", RequestError, r"\$\.companyName"),
     ],
 )
+@pytest.mark.requirement(23)
 async def test_who_may_make_whom(  # noqa: PLR0913, PLR0917  one parameter a column
     house: House, people: People, by: str, role: Role, company: str | None, error: type[Exception], said: str
 ) -> None:
@@ -142,6 +143,7 @@ async def test_the_same_value_again_and_an_empty_password_succeed_and_nothing_at
 @pytest.mark.parametrize(
     "change", [UserChange(password="another password"), UserChange(role="Manager"), UserChange(status="inactive")]
 )
+@pytest.mark.requirement(10)
 async def test_a_new_password_or_role_and_being_shut_out_end_sessions(
     house: House, people: People, change: UserChange
 ) -> None:
@@ -180,6 +182,7 @@ async def test_a_new_password_replaces_the_old_one_and_stays_out_of_the_trail(ho
         ("admin", "user", UserChange(last_name="\0"), RequestError, r"\$\.lastName"),
     ],
 )
+@pytest.mark.requirement(23)
 async def test_what_nobody_may_change(  # noqa: PLR0913, PLR0917  one parameter a column
     house: House, people: People, by: str, of: str, change: UserChange, error: type[Exception], said: str
 ) -> None:
@@ -189,6 +192,7 @@ async def test_what_nobody_may_change(  # noqa: PLR0913, PLR0917  one parameter 
     assert await house.users.all(people.root) == before
 
 
+@pytest.mark.requirement(23)
 async def test_nobody_acts_on_a_higher_role(people: People) -> None:
     """A SuperAdmin is in nobody else's scope, so this is the rule alone."""
     root, admin = people.root.user, people.admin.user
@@ -196,6 +200,7 @@ async def test_nobody_acts_on_a_higher_role(people: People) -> None:
         require_may_change(admin, root, root)
 
 
+@pytest.mark.requirement(23)
 async def test_the_last_super_admin_who_can_sign_in_stays(house: House, people: People) -> None:
     second = await house.add(people.root, "second", "SuperAdmin")
     await house.users.change(people.root, second.user.id, UserChange(status="inactive"))
@@ -239,5 +244,6 @@ async def test_whom_nobody_deletes(house: House, people: People, by: str, of: st
     assert acting.user in await house.users.all(people.root)
 
 
+@pytest.mark.requirement(48)
 def test_a_new_account_keeps_its_password_to_itself() -> None:
     assert PASSWORD not in repr(NEW)

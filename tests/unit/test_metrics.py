@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adapters.cache import LruAnswers
+from adapters.thinking import InlineThinking
 from entrypoints.metrics import CountedBuilds, Metrics, TimedPopulation
 from segmentation_core import INCLUDE_EXCLUDE, PlanMismatch, parse_filter
 from segmentation_core.testing import everybody
@@ -20,13 +21,14 @@ async def test_plans_that_reach_another_number_are_counted() -> None:
         metrics,
         catalog=CATALOG,
         population=TimedPopulation(_Short.from_people(CATALOG, everybody(CATALOG)), metrics),
+        thinking=InlineThinking(),
         clock=HandClock(),
         builds=Noted(),
         profiles={"include-exclude": INCLUDE_EXCLUDE},
     )
     for times in (1, 2):
         with pytest.raises(PlanMismatch):
-            await build(ANA, parse_filter({"car": ["yes"]}, CATALOG))
+            await build(ANA, lambda: parse_filter({"car": ["yes"]}, CATALOG))
         assert metrics.registry.get_sample_value("segmentation_plan_mismatches_total") == times
 
 

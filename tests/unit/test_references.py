@@ -40,8 +40,8 @@ async def saved(house: House, by: Acting, document: dict[str, Any]) -> int:
 
 async def meant(house: House, by: Acting, document: object) -> str:
     """Return the fingerprint of a filter that is asked for."""
-    (wanted,) = await ReadFilters(house.work, CATALOG)(by, Asked(document))
-    return wanted.fingerprint
+    read = await ReadFilters(house.work, CATALOG).one(by, Asked(document))
+    return read().fingerprint
 
 
 async def refused(house: House, by: Acting, document: object) -> tuple[Problem, ...]:
@@ -73,12 +73,14 @@ async def test_presets_may_refer_to_presets(house: House, people: People) -> Non
 
 async def test_several_filters_are_read_at_once_each_at_its_place(house: House, people: People) -> None:
     yes = await saved(house, people.user, YES)
-    read = ReadFilters(house.work, CATALOG)
-    first, second = await read(people.user, Asked({"preset": yes}), Asked({"age": ["young"], "boat": []}, choices=True))
+    reader = ReadFilters(house.work, CATALOG)
+    choices = Asked({"age": ["young"], "boat": []}, choices=True)
+    first, second = (await reader.several(people.user, Asked({"preset": yes}), choices))()
     assert first.fingerprint == parse_filter({"car": ["yes"]}, CATALOG).fingerprint
     assert second.fingerprint == parse_filter({"age": ["young"]}, CATALOG).fingerprint
+    read = await reader.several(people.user, Asked({}), Asked({"or": [{"preset": 999}]}, "$.filters[1]"))
     with pytest.raises(FilterError) as caught:
-        await read(people.user, Asked({}), Asked({"or": [{"preset": 999}]}, "$.filters[1]"))
+        read()
     assert caught.value.problems[0].path == "$.filters[1].or[0].preset"
 
 

@@ -17,6 +17,7 @@ KEY, NEWER, OTHER, AUDIT = (
 )
 
 
+@pytest.mark.requirement(9, 47)
 def test_short_missing_and_equal_keys_are_refused_by_name() -> None:
     Settings("testing", {"a": KEY}, OTHER, AUDIT)
     for keys, csrf_key, named in (
@@ -30,6 +31,7 @@ def test_short_missing_and_equal_keys_are_refused_by_name() -> None:
             Settings("testing", keys, csrf_key, AUDIT)
 
 
+@pytest.mark.requirement(48)
 def test_keys_stay_out_of_representations_and_each_demo_draws_its_own() -> None:
     one, other = (
         Settings.for_demo({}, AUDIT.encode()),
@@ -97,6 +99,7 @@ def _refused(**changed: str) -> list[str]:
         "01234567890123456789012345678901ab",
     ],
 )
+@pytest.mark.requirement(47)
 def test_a_key_that_can_be_guessed_is_refused(key: str) -> None:
     assert _refused(SEGMENTATION_CSRF_KEY=key) == ["SEGMENTATION_CSRF_KEY"]
     assert _refused(SEGMENTATION_TOKEN_KEYS=f"a:{KEY}, b:{key}") == ["SEGMENTATION_TOKEN_KEYS"]
@@ -132,10 +135,12 @@ def test_drawn_keys_are_taken() -> None:
         ("PYTHONASYNCIODEBUG", "yes"),
     ],
 )
+@pytest.mark.requirement(3, 47)
 def test_what_is_unsafe_in_production_is_refused(name: str, given: str) -> None:
     assert _refused(**{name: given}) == [name]
 
 
+@pytest.mark.requirement(45)
 def test_no_origin_may_be_every_origin() -> None:
     for origin in ("*", "https://*.a.test", "https://a.test/", "null", "https://u:p@a.test"):
         assert set(_refused(SEGMENTATION_CORS_ORIGINS=origin)) == {"SEGMENTATION_CORS_ORIGINS"}

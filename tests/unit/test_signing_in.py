@@ -7,16 +7,17 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from adapters.clock import SystemSecrets
 from adapters.passwords import BcryptPasswords
 from segmentation_core.errors import CsrfMismatch, NotSignedIn, WrongCredentials
 from segmentation_core.ports import Stores
 from segmentation_core.sessions import IDLE_LIFETIME, LIFETIME, SignedIn
-from segmentation_core.usecases import Acting, SignIn
+from segmentation_core.usecases import Acting, Client
 from segmentation_core.users import ALL_COMPANIES, Account, User, UserChange
 from tests.unit.house import PASSWORD, House
 
 pytestmark = pytest.mark.anyio
+
+HERE = Client("192.0.2.1")
 
 
 @pytest.fixture
@@ -44,6 +45,7 @@ async def test_who_signs_in_is_known_until_signing_out(house: House) -> None:
     assert told == [("signed in", "a request"), ("signed out", "another")]
 
 
+@pytest.mark.requirement(4)
 async def test_nobody_signs_in_with_a_wrong_name_or_password_or_to_a_disabled_account(house: House) -> None:
     root = Acting((await account_of(house, "root")).user)
     await house.add(root, "Bo", company="Demo", status="inactive")
@@ -53,12 +55,13 @@ async def test_nobody_signs_in_with_a_wrong_name_or_password_or_to_a_disabled_ac
 
 
 @pytest.mark.parametrize("change", ["password", "inactive", "deleted"])
+@pytest.mark.requirement(10)
 async def test_what_changes_while_a_password_is_checked_counts(house: House, change: str) -> None:
     ana = (await account_of(house, "ana")).user
 
     class Meanwhile(BcryptPasswords):
-        async def verify(self, password: str, password_hash: str | None) -> bool:
-            right = await super().verify(password, password_hash)
+        async def verify(self, password: str, password_hash: str | None, *, known: bool = False) -> bool:
+            right = await super().verify(password, password_hash, known=known)
 
             async def happens(stores: Stores) -> None:
                 if change == "deleted":
@@ -71,11 +74,11 @@ async def test_what_changes_while_a_password_is_checked_counts(house: House, cha
             await house.work.run(ALL_COMPANIES, happens)
             return right
 
-    sign_in = SignIn(house.work, Meanwhile(cost=4), house.tokens, house.clock, SystemSecrets())
     with pytest.raises(WrongCredentials):
-        await sign_in("ana", PASSWORD)
+        await house.signing_in_with(Meanwhile(cost=4))("ana", PASSWORD, HERE)
 
 
+@pytest.mark.requirement(14)
 async def test_a_session_ends_when_idle_and_at_the_latest_after_its_lifetime(house: House) -> None:
     _, signed = await house.sign_in("ana", PASSWORD)
     house.clock.time += IDLE_LIFETIME - timedelta(seconds=1)
@@ -102,6 +105,7 @@ async def test_sessions_past_their_lifetime_are_forgotten_when_another_begins(ho
     assert await house.work.run(ALL_COMPANIES, lambda stores: stores.sessions.find(old_id)) is None
 
 
+@pytest.mark.requirement(10, 11)
 async def test_a_session_of_a_user_who_is_gone_or_disabled_has_ended(house: House) -> None:
     ana = (await account_of(house, "ana")).user
     _, signed = await house.sign_in("ana", PASSWORD)
@@ -115,6 +119,7 @@ async def test_a_session_of_a_user_who_is_gone_or_disabled_has_ended(house: Hous
         await house.who(signed)
 
 
+@pytest.mark.requirement(15, 16)
 async def test_the_csrf_token_must_be_sent_twice_alike_and_be_this_sessions(house: House) -> None:
     _, signed = await house.sign_in("ana", PASSWORD)
     _, other = await house.sign_in("ana", PASSWORD)
@@ -131,15 +136,15 @@ async def test_the_csrf_token_must_be_sent_twice_alike_and_be_this_sessions(hous
             await house.authenticate(*proofs)
 
 
+@pytest.mark.requirement(3)
 async def test_a_hash_of_an_older_cost_is_renewed_when_its_owner_signs_in(house: House) -> None:
     old = (await account_of(house, "ana")).password_hash
     dearer = BcryptPasswords(cost=5)
-    sign_in = SignIn(house.work, dearer, house.tokens, house.clock, SystemSecrets())
-    await sign_in("ana", PASSWORD)
+    await house.signing_in_with(dearer)("ana", PASSWORD, HERE)
     renewed = (await account_of(house, "ana")).password_hash
     assert renewed != old
     assert not dearer.is_outdated(renewed)
-    await sign_in("ana", PASSWORD)
+    await house.signing_in_with(dearer)("ana", PASSWORD, HERE)
     assert (await account_of(house, "ana")).password_hash == renewed
 
 
@@ -148,7 +153,9 @@ async def test_signing_out_without_a_session_does_nothing(house: House) -> None:
     await house.sign_out("not a token")
 
 
+@pytest.mark.requirement(48)
 def test_secrets_stay_out_of_representations() -> None:
-    assert "secret" not in repr(SignedIn("secret", "secret"))
+    assert "secret" not in repr(SignedIn("secret", "secret", "secret"))
+    assert "secret" not in repr(Client("192.0.2.1", "secret"))
     assert "secret" not in repr(UserChange(password="secret"))
     assert "secret" not in repr(Account(User(1, "a", "User", "Demo"), "secret"))

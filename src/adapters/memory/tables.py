@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from dataclasses import replace as altered
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from segmentation_core.errors import Forbidden
 
@@ -48,6 +48,13 @@ class Log(Generic[Row]):
         return self._rows[self._length - 1] if self._length else None
 
 
+class Hit(NamedTuple):
+    """That something happened, once."""
+
+    key: str
+    at: datetime
+
+
 @dataclass
 class Tables:
     """What all stores hold together; rows are frozen, so a copy of the dicts is a copy of everything."""
@@ -58,7 +65,7 @@ class Tables:
     presets: dict[int, Preset] = field(default_factory=dict)
     versions: dict[int, Log[PresetVersion]] = field(default_factory=dict)
     chains: dict[int | None, Log[Record]] = field(default_factory=dict)
-    hits: dict[str, tuple[datetime, ...]] = field(default_factory=dict)
+    hits: dict[int, Hit] = field(default_factory=dict)
     last_id: int = 0
 
     def copied(self) -> Tables:

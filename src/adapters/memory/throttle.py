@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapters.memory.values import require_storable
+from adapters.memory.tables import Hit
 from segmentation_core.ports import Throttle
+from segmentation_core.throttling import Refused, Taken
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from datetime import datetime, timedelta
 
     from adapters.memory.tables import Unit
+    from segmentation_core.throttling import Limit
 
 
 class MemoryThrottle(Throttle):
@@ -19,22 +22,31 @@ class MemoryThrottle(Throttle):
     def __init__(self, unit: Unit) -> None:
         self._unit = unit
 
-    async def hit(self, key: str, at: datetime, within: timedelta) -> int:
-        require_storable(key=key)
+    async def take(self, limits: Sequence[Limit], at: datetime, within: timedelta) -> Taken | Refused:
         hits = self._hits()
-        hits[key] = (*hits.get(key, ()), at)
-        return await self.count(key, at, within)
+        full: list[datetime] = []
+        for limit in limits:
+            lately = sorted(hit.at for hit in hits.values() if hit.key == limit.key and hit.at > at - within)
+            full += lately[-limit.most :][:1] if len(lately) >= limit.most else []
+        if full:
+            return Refused(max(full) + within - at)
+        taken = {self._unit.tables.next_id(): Hit(limit.key, at) for limit in limits}
+        hits.update(taken)
+        return Taken(tuple(taken))
 
-    async def count(self, key: str, at: datetime, within: timedelta) -> int:
-        return sum(at - within < hit <= at for hit in self._hits().get(key, ()))
+    async def give_back(self, taken: Taken) -> None:
+        for hit_id in taken.ids:
+            self._hits().pop(hit_id, None)
 
     async def clear(self, key: str) -> None:
-        self._hits().pop(key, None)
+        self._keep(lambda hit: hit.key != key)
 
     async def forget(self, before: datetime) -> None:
-        kept = {key: tuple(hit for hit in hits if hit >= before) for key, hits in self._hits().items()}
-        self._unit.tables.hits = {key: hits for key, hits in kept.items() if hits}
+        self._keep(lambda hit: hit.at >= before)
 
-    def _hits(self) -> dict[str, tuple[datetime, ...]]:
+    def _keep(self, kept: Callable[[Hit], bool]) -> None:
+        self._unit.tables.hits = {hit_id: hit for hit_id, hit in self._hits().items() if kept(hit)}
+
+    def _hits(self) -> dict[int, Hit]:
         self._unit.require_in_scope(None)
         return self._unit.tables.hits

@@ -4,24 +4,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from adapters.postgres.statements import Statement, the_total
+from adapters.postgres.statements import Statement, the_id
 from segmentation_core.ports import Throttle
+from segmentation_core.throttling import Refused, Taken
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime, timedelta
 
     from adapters.postgres.statements import Transaction
+    from segmentation_core.throttling import Limit
 
-LOCK: Final = Statement("SELECT pg_advisory_xact_lock(6007127, hashtext(%(key)s))::text AS id")
-"""Of two hits at once the second is counted after the first, in whatever process."""
-
-HIT: Final = Statement("INSERT INTO throttle_hits (key, at) VALUES (%(key)s, %(at)s) RETURNING id")
-COUNT: Final = Statement(
-    "SELECT count(*) AS total FROM throttle_hits {where}",
-    always="key = %(key)s AND at > %(since)s AND at <= %(at)s",
+LOCK: Final = Statement(
+    """
+    SELECT count(pg_advisory_xact_lock(6007127, lock))::text AS id
+    FROM (SELECT DISTINCT hashtext(key) AS lock FROM unnest(%(keys)s::text[]) AS key ORDER BY lock) AS locks
+    """
 )
+"""Of two at once the second counts what the first took, in whatever process. All lock in one order, so that none waits
+for another that waits for it."""
+
+FULL: Final = Statement(
+    """
+    SELECT hit.at FROM unnest(%(keys)s::text[], %(most)s::int[]) AS limits (key, most) CROSS JOIN LATERAL (
+        SELECT at FROM throttle_hits WHERE key = limits.key AND at > %(since)s ORDER BY at DESC
+        OFFSET limits.most - 1 LIMIT 1
+    ) AS hit
+    """
+)
+"""Of each key that has no place free the one whose end will free one: the newest but `most` - 1."""
+
+TAKE: Final = Statement("INSERT INTO throttle_hits (key, at) SELECT unnest(%(keys)s::text[]), %(at)s RETURNING id")
+GIVE_BACK: Final = Statement("DELETE FROM throttle_hits {where}", always="id = ANY(%(ids)s::bigint[])")
 CLEAR: Final = Statement("DELETE FROM throttle_hits {where}", always="key = %(key)s")
-FORGET: Final = Statement("DELETE FROM throttle_hits {where}", always="at < %(before)s")
+FORGET: Final = Statement(
+    "DELETE FROM throttle_hits WHERE id IN (SELECT id FROM throttle_hits {where} FOR UPDATE SKIP LOCKED)",
+    always="at < %(before)s",
+)
 
 
 class PostgresThrottle(Throttle):
@@ -30,16 +49,24 @@ class PostgresThrottle(Throttle):
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
 
-    async def hit(self, key: str, at: datetime, within: timedelta) -> int:
-        await self._transaction.store(LOCK, key=key)
-        await self._transaction.store(HIT, key=key, at=at)
-        return await self.count(key, at, within)
+    async def take(self, limits: Sequence[Limit], at: datetime, within: timedelta) -> Taken | Refused:
+        keys = [limit.key for limit in limits]
+        await self._transaction.store(LOCK, keys=keys)
+        most = [limit.most for limit in limits]
+        full = await self._transaction.rows(FULL, _time, keys=keys, most=most, since=at - within)
+        if full:
+            return Refused(max(full) + within - at)
+        return Taken(tuple(await self._transaction.rows(TAKE, the_id, keys=keys, at=at)))
 
-    async def count(self, key: str, at: datetime, within: timedelta) -> int:
-        return await self._transaction.row(COUNT, the_total, key=key, at=at, since=at - within) or 0
+    async def give_back(self, taken: Taken) -> None:
+        await self._transaction.do(GIVE_BACK, ids=[*taken.ids])
 
     async def clear(self, key: str) -> None:
         await self._transaction.do(CLEAR, key=key)
 
     async def forget(self, before: datetime) -> None:
         await self._transaction.do(FORGET, before=before)
+
+
+def _time(*, at: datetime) -> datetime:
+    return at

@@ -13,7 +13,7 @@ from segmentation_core.usecases import Acting
 from segmentation_core.users import ALL_COMPANIES, User, check_password
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from segmentation_core.ports import Clock, Passwords, Stores, Work
 
@@ -31,12 +31,12 @@ ACCOUNTS: Final = (
 )
 
 
-def demo_password(environ: Mapping[str, str]) -> str:
+def demo_password(environ: Mapping[str, str], is_common: Callable[[str], bool]) -> str:
     """Return the password of all demo accounts: the one that was chosen, or a fresh one."""
     chosen = environ.get(PASSWORD_VARIABLE, "")
     if not chosen:
         return secrets.token_urlsafe(9)
-    check_password(chosen, path=PASSWORD_VARIABLE)
+    check_password(chosen, is_common, path=PASSWORD_VARIABLE)
     return chosen
 
 

@@ -91,6 +91,7 @@ def create_app(container: Container) -> Litestar:
                 "sign_in",
                 "sign_out",
                 "metrics",
+                "counting",
                 "profiles",
                 "read_filters",
                 "build_audience",

@@ -108,7 +108,7 @@ async def build(
     as_csv = wants_csv(request)
     if as_csv:
         require(SEE_LISTS, request.user)
-    (wanted,) = await read_filters(request.acting, data.asked)
+    wanted = await read_filters.one(request.acting, data.asked)
     audience = await build_audience(request.acting, wanted, data.profile)
     if as_csv and audience.plan and audience.plan_size:
         rows = list_rows(audience.plan, audience.plan_size, catalog, audience.id_key)
@@ -130,8 +130,7 @@ async def explain(
     explain_plan: NamedDependency[SkipValidation[ExplainPlan]],
 ) -> Explanation:
     """Return the plan of a filter, and of each list in it why it is there. Nobody is counted."""
-    (wanted,) = await read_filters(request.acting, data.asked)
-    return await explain_plan(wanted, data.profile)
+    return await explain_plan(request.acting, await read_filters.one(request.acting, data.asked), data.profile)
 
 
 @get(

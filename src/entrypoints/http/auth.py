@@ -10,7 +10,7 @@ from litestar.enums import HttpMethod
 from entrypoints.http.access import declared, is_public
 from segmentation_core.errors import Forbidden, NotSignedIn
 from segmentation_core.permissions import require
-from segmentation_core.sessions import LIFETIME, SignedIn
+from segmentation_core.sessions import DEVICE_LIFETIME, LIFETIME, SignedIn
 
 if TYPE_CHECKING:
     from litestar.connection import ASGIConnection
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 TOKEN: Final = "token"  # noqa: S105  the name of the cookie
 CSRF_TOKEN: Final = "csrf_token"  # noqa: S105
+DEVICE: Final = "device"
+SIGN_IN_PATH: Final = "/api/auth/login"
 CSRF_HEADER: Final = "X-CSRF-TOKEN"
 
 
@@ -67,8 +69,12 @@ def _one_header(headers: Headers, name: str) -> str | None:
 
 
 def session_cookies(signed: SignedIn, *, secure: bool) -> list[Cookie]:
-    """Return the cookies of a new session: the token, which scripts cannot read, and the CSRF token, which they can."""
-    return [_cookie(TOKEN, signed.token, secure=secure), _cookie(CSRF_TOKEN, signed.csrf_token, secure=secure)]
+    """Return the cookies of a new session: the token, which scripts cannot read, and the CSRF token, which they can.
+
+    With them goes what the device is known by, which no script reads, and which is sent at sign-in alone.
+    """
+    cookies = [_cookie(TOKEN, signed.token, secure=secure), _cookie(CSRF_TOKEN, signed.csrf_token, secure=secure)]
+    return cookies if signed.device is None else [*cookies, _device_cookie(signed.device, secure=secure)]
 
 
 def cleared_cookies(*, secure: bool) -> list[Cookie]:
@@ -83,6 +89,18 @@ def _cookie(name: str, value: str, *, secure: bool, seconds: int = int(LIFETIME.
         path="/",
         max_age=seconds,
         httponly=name == TOKEN,
+        secure=secure,
+        samesite="lax",
+    )
+
+
+def _device_cookie(value: str, *, secure: bool) -> Cookie:
+    return Cookie(
+        key=DEVICE,
+        value=value,
+        path=SIGN_IN_PATH,
+        max_age=int(DEVICE_LIFETIME.total_seconds()),
+        httponly=True,
         secure=secure,
         samesite="lax",
     )

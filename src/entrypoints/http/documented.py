@@ -83,7 +83,7 @@ _SET_COOKIE: Final = OpenAPIHeader(
     schema=Schema(type=OpenAPIType.STRING), description=f"The cookies `{TOKEN}` and `{CSRF_TOKEN}`, or that they end."
 )
 
-_FILTER: Final = {"audienceFilters": {"automobile": ["automobile_1"], "income": ["1", "2"], "lifestyle": []}}
+_FILTER: Final = {"audienceFilters": {"age": ["30-40", "40-50"], "household_size": ["3"], "main_type": []}}
 
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "signIn": {"username": "analyst", "password": "correct horse battery"},
@@ -104,11 +104,11 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         "dsp": False,
     },
     "changeUser": {"role": "Manager", "status": "active", "password": ""},
-    "createPreset": {"preset_name": "Families with a car", "preset_filter_json": _FILTER},
-    "changePreset": {"preset_name": "Families with two cars"},
+    "createPreset": {"preset_name": "Families of three", "preset_filter_json": _FILTER},
+    "changePreset": {"preset_name": "Small families"},
     "revertPreset": {"version": 1},
 }
-"""What a client sends, by operation."""
+"""What a client sends, by operation; the filters are of the demo's catalogue."""
 
 
 def complete(app: Litestar) -> None:
@@ -125,6 +125,9 @@ def complete(app: Litestar) -> None:
                 _complete(operation, public=is_public(handler))
     components = document.components
     _, schemas = msgspec.json.schema_components([ProblemDetails], ref_template="#/components/schemas/{name}")
+    for shape in components.schemas.values():
+        if shape.properties:
+            shape.additional_properties = False  # unknown fields are refused, and none are answered
     components.schemas = {**schemas, **components.schemas}
     components.security_schemes = {
         "session": SecurityScheme(type="apiKey", name=TOKEN, security_scheme_in="cookie"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,7 @@ from segmentation_core.errors import (
     Problem,
     SegmentationError,
     Stale,
+    Throttled,
     TooComplex,
     Unavailable,
 )
@@ -42,6 +44,7 @@ STATUS: Final[dict[type[SegmentationError], HTTPStatus]] = {
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     Stale: HTTPStatus.PRECONDITION_FAILED,
+    Throttled: HTTPStatus.TOO_MANY_REQUESTS,
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     PlanMismatch: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -117,6 +120,8 @@ def explained(fault: Exception, scope: Scope) -> tuple[ProblemDetails, dict[str,
         _log.error("request %s failed", request_id(scope), exc_info=fault)
     if isinstance(fault, Unavailable):
         _log.warning("request %s: %s", request_id(scope), fault)
+    if isinstance(fault, Throttled):
+        headers["Retry-After"] = str(math.ceil(fault.retry_after.total_seconds()))
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = _RETRY_AFTER
     if status == HTTPStatus.REQUEST_TIMEOUT:

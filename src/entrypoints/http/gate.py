@@ -136,7 +136,7 @@ class _Answer:
     async def send(self, message: Message) -> None:
         """Send a part of the answer."""
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status = int(message["status"])
             allowed = self._methods.get(self._scope.get("path_template", ""))
             if allowed and self._scope["method"] == HttpMethod.OPTIONS:
                 # Litestar names the methods of the first handler that the route was made of.

@@ -19,7 +19,7 @@ from segmentation_core.errors import Unavailable
 from segmentation_core.ports import Stores, Work
 from segmentation_core.users import ALL_COMPANIES
 
-READY_SECONDS: Final = 2.0
+READY_SECONDS: Final = 1.5
 """How long a dependency may take to answer."""
 
 
@@ -71,7 +71,7 @@ async def health() -> Health:
     summary="Whether requests can be answered",
 )
 async def ready(state: State, work: NamedDependency[SkipValidation[Work]]) -> Readiness:
-    """Answer 200 where all that the service depends on answers within 2 seconds, else 503 with the names of the rest.
+    """Answer 200 where all that the service depends on answers within 1.5 seconds, else 503 with the names of the rest.
 
     Once it is told to stop it is ready no more, and still answers for a moment.
     """

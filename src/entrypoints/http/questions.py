@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from threading import Event
 from typing import Annotated, Any, TypeVar
@@ -19,11 +18,13 @@ from segmentation_core.documents import at
 from segmentation_core.errors import Problem, RequestError
 from segmentation_core.permissions import BUILD_AUDIENCES
 from segmentation_core.population import MOST_OVERLAPPING, AudienceProfile, Facets, Impact, Overlap, Population
+from segmentation_core.ports import Thinking
 from segmentation_core.usecases import Asked, ReadFilters
 
 T = TypeVar("T")
 
 People = NamedDependency[SkipValidation[Population]]
+Lane = NamedDependency[SkipValidation[Thinking]]
 Reader = NamedDependency[SkipValidation[ReadFilters]]
 
 
@@ -71,10 +72,12 @@ class OverlapRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     operation_id="sizeAudience",
     summary="How many people a filter means",
 )
-async def size(request: ApiRequest, data: JSONBody[FilterRequest], read_filters: Reader, population: People) -> Size:
+async def size(
+    request: ApiRequest, data: JSONBody[FilterRequest], read_filters: Reader, population: People, counting: Lane
+) -> Size:
     """Count the audience, and plan nothing."""
-    (wanted,) = await read_filters(request.acting, data.asked)
-    return Size(await answered(population.size, wanted))
+    read = await read_filters.one(request.acting, data.asked)
+    return Size(await counted(counting, request.user.id, lambda: population.size(read())))
 
 
 @post(
@@ -85,11 +88,11 @@ async def size(request: ApiRequest, data: JSONBody[FilterRequest], read_filters:
     summary="What every checkbox would come to",
 )
 async def facets(
-    request: ApiRequest, data: JSONBody[FilterRequest], read_filters: Reader, population: People
+    request: ApiRequest, data: JSONBody[FilterRequest], read_filters: Reader, population: People, counting: Lane
 ) -> Facets:
     """Return, for each value of each dimension, the size if it alone were chosen of its dimension."""
-    (wanted,) = await read_filters(request.acting, data.asked)
-    return await answered(population.facets, wanted)
+    read = await read_filters.one(request.acting, data.asked)
+    return await counted(counting, request.user.id, lambda: population.facets(read()))
 
 
 @post(
@@ -100,11 +103,11 @@ async def facets(
     summary="How an audience differs from the population",
 )
 async def profile(
-    request: ApiRequest, data: JSONBody[FilterRequest], read_filters: Reader, population: People
+    request: ApiRequest, data: JSONBody[FilterRequest], read_filters: Reader, population: People, counting: Lane
 ) -> AudienceProfile:
     """Return the share of each value in the audience and in the population, and the index (100 = same)."""
-    (wanted,) = await read_filters(request.acting, data.asked)
-    return await answered(population.profile, wanted)
+    read = await read_filters.one(request.acting, data.asked)
+    return await counted(counting, request.user.id, lambda: population.profile(read()))
 
 
 @post(
@@ -115,11 +118,12 @@ async def profile(
     summary="How audiences overlap",
 )
 async def overlap(
-    request: ApiRequest, data: JSONBody[OverlapRequest], read_filters: Reader, population: People
+    request: ApiRequest, data: JSONBody[OverlapRequest], read_filters: Reader, population: People, counting: Lane
 ) -> Overlap:
     """Return the sizes of all intersections of some audiences."""
     asked = [Asked(document, at("$.filters", position)) for position, document in enumerate(data.filters)]
-    return await answered(population.overlap, await read_filters(request.acting, *asked))
+    read = await read_filters.several(request.acting, *asked)
+    return await counted(counting, request.user.id, lambda: population.overlap(read()))
 
 
 @post(
@@ -130,19 +134,22 @@ async def overlap(
     summary="What each condition costs",
 )
 async def impact(
-    request: ApiRequest, data: JSONBody[FilterRequest], read_filters: Reader, population: People
+    request: ApiRequest, data: JSONBody[FilterRequest], read_filters: Reader, population: People, counting: Lane
 ) -> Impact:
     """Return the size without each of the conditions that all must hold."""
-    (wanted,) = await read_filters(request.acting, data.asked)
-    return await answered(population.impact, wanted)
+    read = await read_filters.one(request.acting, data.asked)
+    return await counted(counting, request.user.id, lambda: population.impact(read()))
 
 
-async def answered(question: Callable[..., T], *filters: object) -> T:
-    """Return what the population answers, asked beside the event loop. Whose client has gone is asked no further."""
+async def counted(counting: Thinking, account: int, question: Callable[[], T]) -> T:
+    """Return what a question is answered, asked beside the event loop; it is stopped where nobody waits any more."""
     gone = Event()
-    before = stopping.set(gone)
+
+    def asked() -> T:
+        stopping.set(gone)
+        return question()
+
     try:
-        return await asyncio.to_thread(question, *filters)
+        return await counting.answer(asked, by=account)
     finally:
         gone.set()
-        stopping.reset(before)

@@ -11,7 +11,8 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, SkipValidation
 
 from entrypoints.http.access import access, public
-from entrypoints.http.auth import TOKEN, cleared_cookies, one_cookie, session_cookies
+from entrypoints.http.auth import SIGN_IN_PATH, TOKEN, cleared_cookies, one_cookie, session_cookies
+from entrypoints.http.clients import client_of, require_own_page
 from entrypoints.http.headers import request_id
 from entrypoints.http.requests import ApiRequest
 from entrypoints.settings import Settings
@@ -82,7 +83,7 @@ class MeAnswer(msgspec.Struct, frozen=True):
 
 
 @post(
-    "/api/auth/login",
+    SIGN_IN_PATH,
     opt=public("One has no session before."),
     status_code=200,
     operation_id="signIn",
@@ -94,8 +95,13 @@ async def login(
     sign_in: NamedDependency[SkipValidation[SignIn]],
     settings: NamedDependency[SkipValidation[Settings]],
 ) -> Response[SignInAnswer]:
-    """Begin a session of 8 hours, carried by the cookies `token` and `csrf_token`."""
-    user, signed = await sign_in(data.username, data.password, request_id(request.scope))
+    """Begin a session of 8 hours, carried by the cookies `token` and `csrf_token`.
+
+    Only failed sign-ins are limited: 10 for one name, known or not, and 100 from one address within 15 minutes. A
+    device from which the user has signed in before has a count of its own; the cookie `device` shows that it is one.
+    """
+    require_own_page(request, settings.cors_origins)
+    user, signed = await sign_in(data.username, data.password, client_of(request))
     answer = SignInAnswer("You are signed in.", UserSummary.of(user))
     return Response(answer, cookies=session_cookies(signed, secure=settings.secure_cookies))
 

@@ -1,6 +1,6 @@
 """What people do with the system. The only orchestration: rules are in the core's other modules, I/O behind ports."""
 
-from segmentation_core.usecases.acting import Acting
+from segmentation_core.usecases.acting import Acting, Client
 from segmentation_core.usecases.audiences import Audience, BuildAudience, ExplainPlan, Explanation
 from segmentation_core.usecases.managing_presets import ManagePresets, PresetView
 from segmentation_core.usecases.managing_users import ManageUsers, NewUser
@@ -15,6 +15,7 @@ __all__ = [
     "Audience",
     "Authenticate",
     "BuildAudience",
+    "Client",
     "ExplainPlan",
     "Explanation",
     "ManagePresets",

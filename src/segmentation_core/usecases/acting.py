@@ -13,6 +13,21 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
+class Client(msgspec.Struct, frozen=True):
+    """Where a request comes from that nobody is signed in for.
+
+    `address` is as limits count it: of an IPv6 one, its /64. `device` is what the device says that it is known by.
+    """
+
+    address: str
+    device: str | None = None
+    request_id: str | None = None
+
+    def __repr__(self) -> str:
+        """Leave the device's secret out of logs and tracebacks."""
+        return f"Client({self.address!r}, request_id={self.request_id!r})"
+
+
 class Acting(msgspec.Struct, frozen=True):
     """An account as it is now, and the id of the request that it acts in."""
 

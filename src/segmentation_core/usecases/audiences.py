@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from segmentation_core.filters import Filter
     from segmentation_core.planning import Profile
     from segmentation_core.population import Population
-    from segmentation_core.ports import Answers, Builds, Clock
+    from segmentation_core.ports import Answers, Builds, Clock, Thinking
     from segmentation_core.usecases.acting import Acting
 
 _DEFAULT_ONLY: Final[Mapping[str, Profile]] = {INCLUDE_EXCLUDE.id: INCLUDE_EXCLUDE}
@@ -47,6 +47,7 @@ class BuildAudience:
         self,
         catalog: Catalog,
         population: Population,
+        thinking: Thinking,
         clock: Clock,
         builds: Builds,
         profiles: Mapping[str, Profile] = _DEFAULT_ONLY,
@@ -62,19 +63,22 @@ class BuildAudience:
         self._catalog = catalog
         self._profiles = profiles
         self._population = population
+        self._thinking = thinking
         self._clock = clock
         self._builds = builds
 
-    async def __call__(self, by: Acting, wanted: Filter, profile: str = INCLUDE_EXCLUDE.id) -> Audience:
-        """Return the audience that `wanted` means, planned for the platform of a profile.
+    async def __call__(self, by: Acting, asked: Callable[[], Filter], profile: str = INCLUDE_EXCLUDE.id) -> Audience:
+        """Return the audience of the filter that `asked` returns, planned for the platform of a profile.
 
-        An account that may not see lists gets its size alone. The build is recorded in the audit trail within a second.
+        An account that may not see lists gets its size alone. Reading a large filter takes time too, so it is done
+        where the rest is worked out; what `asked` raises goes on. The build is recorded in the audit trail within a
+        second.
 
         Raises RequestError where there is no such profile, and PlanMismatch where an exact plan reaches another number
         of people than the filter: a fault of ours, which must not be sent.
         """
         platform = named(profile, self._profiles)
-        size, plan, plan_size = self._built(wanted, platform)
+        size, plan, plan_size = await self._thinking.answer(lambda: self._built(asked(), platform), by=by.user.id)
         shown = by.user.may_see_lists
         now = self._clock.now()
         after = {
@@ -134,14 +138,23 @@ class Explanation(msgspec.Struct, frozen=True):
 class ExplainPlan:
     """Say of each list of a plan why it is there. Nobody is counted, and nothing recorded."""
 
-    def __init__(self, catalog: Catalog, profiles: Mapping[str, Profile]) -> None:
+    def __init__(self, catalog: Catalog, thinking: Thinking, profiles: Mapping[str, Profile]) -> None:
         self._catalog = catalog
+        self._thinking = thinking
         self._profiles = profiles
 
-    async def __call__(self, wanted: Filter, profile: str = INCLUDE_EXCLUDE.id) -> Explanation:
-        """Return the explained plan for the platform of a profile. Raises RequestError where there is none such."""
-        plan = plan_audience(wanted, self._catalog, profile=named(profile, self._profiles))
-        return Explanation(plan, explain(plan.clauses, self._catalog))
+    async def __call__(self, by: Acting, asked: Callable[[], Filter], profile: str = INCLUDE_EXCLUDE.id) -> Explanation:
+        """Return the explained plan of the filter that `asked` returns, for the platform of a profile.
+
+        Raises RequestError where there is no such profile.
+        """
+        platform = named(profile, self._profiles)
+
+        def explained() -> Explanation:
+            plan = plan_audience(asked(), self._catalog, profile=platform)
+            return Explanation(plan, explain(plan.clauses, self._catalog))
+
+        return await self._thinking.answer(explained, by=by.user.id)
 
 
 def named(profile: str, profiles: Mapping[str, Profile]) -> Profile:

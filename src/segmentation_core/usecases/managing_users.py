@@ -16,6 +16,7 @@ from segmentation_core.users import (
     UserQuery,
     check_name,
     check_password,
+    check_password_of,
     require_may_change,
     require_may_give,
 )
@@ -74,7 +75,8 @@ class ManageUsers:
             (new.last_name, "$.lastName"),
         ):
             check_name(name, path=path)
-        check_password(new.password)
+        check_password(new.password, self._passwords.is_common)
+        check_password_of(new.username, new.password)
         password_hash = await self._passwords.hashed(new.password)
         now = self._clock.now()
 
@@ -116,7 +118,7 @@ class ManageUsers:
             msg = "One's own password is changed with the present one: POST /api/auth/change-password."
             raise Forbidden(msg)
         if password:
-            check_password(password)
+            check_password(password, self._passwords.is_common)
         password_hash = await self._passwords.hashed(password) if password else None
         now = self._clock.now()
 
@@ -124,6 +126,7 @@ class ManageUsers:
             before = await _found(stores, user_id)
             after = change.applied(before)
             require_may_change(by.user, before, after)
+            check_password_of(before.username, password or "")
             if before.role == "SuperAdmin" and before.active and not after.active:
                 await _require_another_super_admin(stores, before)
             await stores.users.change(after)

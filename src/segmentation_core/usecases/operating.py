@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from segmentation_core.audit import ChainCheck, Entry
 from segmentation_core.errors import NotFound, Problem, RequestError
-from segmentation_core.users import ALL_COMPANIES, User, check_name, check_password
+from segmentation_core.users import ALL_COMPANIES, User, check_name, check_password, check_password_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -39,7 +39,8 @@ class Operate:
             raise RequestError(Problem("--company", "a SuperAdmin belongs to no company", company_name))
         if role != "SuperAdmin":
             check_name(company_name or "", path="--company")
-        check_password(password, path="the password")
+        check_password(password, self._passwords.is_common, path="the password")
+        check_password_of(username, password, path="the password")
         password_hash = await self._passwords.hashed(password)
         now = self._clock.now()
 
@@ -63,7 +64,8 @@ class Operate:
 
     async def set_password(self, username: str, password: str) -> User:
         """Set the password of an account and end its sessions. Raises NotFound, PasswordRefused."""
-        check_password(password, path="the password")
+        check_password(password, self._passwords.is_common, path="the password")
+        check_password_of(username, password, path="the password")
         password_hash = await self._passwords.hashed(password)
 
         async def store(stores: Stores) -> User:

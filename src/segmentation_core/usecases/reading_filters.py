@@ -11,7 +11,7 @@ from segmentation_core.presets import may_read
 from segmentation_core.references import MOST_PRESETS, References, references_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from segmentation_core.catalog import Catalog
     from segmentation_core.filters import Filter
@@ -39,11 +39,16 @@ class ReadFilters:
         self._work = work
         self._catalog = catalog
 
-    async def __call__(self, by: Acting, *asked: Asked) -> tuple[Filter, ...]:
-        """Return the filters, with the presets that they refer to as they are now.
+    async def one(self, by: Acting, asked: Asked) -> Callable[[], Filter]:
+        """Return what reads a filter; as `several`."""
+        read = await self.several(by, asked)
+        return lambda: read()[0]
 
-        Raises FilterError with the path of every fault. A preset that is not the caller's to read is told as one that
-        does not exist.
+    async def several(self, by: Acting, *asked: Asked) -> Callable[[], tuple[Filter, ...]]:
+        """Return what reads the filters, with the presets that they refer to as they are now.
+
+        Reading takes time, so it is left to where the rest is worked out. It raises FilterError with the path of every
+        fault. A preset that is not the caller's to read is told as one that does not exist.
         """
         documents = [{"filter": one.document} for one in asked if not one.choices]
         references = References({}, self._catalog)
@@ -51,7 +56,7 @@ class ReadFilters:
             references = await self._work.run(
                 by.user.scope, lambda stores: looked_up(stores, by.user, documents, self._catalog)
             )
-        return tuple(
+        return lambda: tuple(
             parse_choices(one.document, self._catalog, path=one.path)
             if one.choices
             else references.read_filter(one.document, path=one.path)

@@ -1,0 +1,101 @@
+"""What the service writes down: a line a request, every fault of ours once, nothing forged, no secret."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+import structlog
+
+from entrypoints.logs import MASK, password_of, write_logs
+from tests.served import PASSWORD, Browser, data_folder, environ_of, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoxfQ.c2lnbmF0dXJl"
+HASH = "v1:$2b$12$abcdefghijklmnopqrstuuJ5pC9Y6ZQ1W0Yq5n2Xo9b8c7d6e5f4g"
+FORGED = "x\r\n2026-01-01T00:00:00Z [info     ] forged\x1b[31m\x9b31m\u2028forged"
+
+
+@pytest.fixture
+def logged() -> Iterator[Callable[..., io.StringIO]]:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    stream = io.StringIO()
+
+    def begin(*, as_json: bool) -> io.StringIO:
+        write_logs(as_json=as_json, secrets=["a key of\n'ours'", "p@ss"], stream=stream)
+        return stream
+
+    yield begin
+    root.handlers = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)  # noqa: FBT003  its only parameter
+
+
+def _fail() -> None:
+    raise ValueError(f"{FORGED} a key of\n'ours' postgresql://app:hidden@db/x {JWT} {HASH} password='{PASSWORD}'")
+
+
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "people"])
+def test_nothing_is_forged_and_no_secret_is_shown(logged: Callable[..., io.StringIO], *, as_json: bool) -> None:
+    stream = logged(as_json=as_json)
+    with structlog.contextvars.bound_contextvars(request_id="feedface"):
+        logging.getLogger("anybody").warning(
+            "said %s", FORGED, extra={"more": FORGED, "key": {"a": "a key of\n'ours'"}}
+        )
+        try:
+            _fail()
+        except ValueError:
+            logging.getLogger("anybody").exception("failed with token=%s; p@ss", JWT)
+    text = stream.getvalue()
+    for secret in ("a key of", "hidden", JWT[:20], HASH[-20:], PASSWORD, "p@ss"):
+        assert secret not in text, secret
+    assert MASK in text
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028]", text)
+    beginning = [line for line in text.splitlines() if not line.startswith(" ")]
+    assert len(beginning) == 2
+    assert all("feedface" in line for line in beginning)
+    assert text.count("Traceback") == 1
+    if as_json:
+        records = [json.loads(line) for line in text.splitlines()]
+        assert [record["level"] for record in records] == ["warning", "error"]
+        assert records[0]["event"] == f"said {FORGED}"
+        assert "Traceback" in records[1]["exception"]
+
+
+def test_the_password_of_a_url_is_found() -> None:
+    assert password_of("postgresql://app:p%40ss@db:5432/x?sslmode=require") == "p@ss"
+    assert password_of("postgresql://app@/x?host=/run") == ""
+
+
+def test_a_line_a_request_and_what_the_server_says_itself() -> None:
+    with data_folder() as data:
+        environ = environ_of(data) | {"SEGMENTATION_DEMO_PASSWORD": PASSWORD}
+        with running("--demo", environ=environ) as server:
+            browser = Browser(server.address)
+            answers = [browser.http.get("/nothing/%0d%0a2026-forged"), browser.sign_in("analyst")]
+            token, csrf = browser.http.cookies["token"], browser.http.cookies["csrf_token"]
+            answers += [
+                browser.get("/api/presets/17"),
+                browser.get("/api/auth/me"),
+                browser.sign_in("analyst", "wrong one"),
+            ]
+            browser.http.request("BREW", "/", content=b"x")
+        log = server.log
+    lines = [line for line in log.splitlines() if "segmentation.access" in line]
+    assert len(lines) == len(answers) + 1
+    for line, answer in zip(lines, answers, strict=False):
+        assert f"request_id={answer.headers['x-request-id']}" in line
+        assert f"status={answer.status_code}" in line
+        assert re.search(r"milliseconds=\d", line)
+    assert "route=/api/presets/{preset_id" in lines[2]
+    assert re.search(r"company_id=\d+ .*user_id=\d+", lines[2])
+    assert "user_id" not in lines[1]
+    for hidden in (token, csrf, PASSWORD, "wrong one", "forged", "presets/17"):
+        assert hidden not in log, hidden

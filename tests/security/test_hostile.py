@@ -1,0 +1,135 @@
+"""Hostile values in every place of every operation: refused or stored, and nothing breaks, waits or leaks."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count, islice
+from typing import TYPE_CHECKING
+from urllib.parse import quote_from_bytes
+
+import pytest
+
+from tests.security.corpus import FRAGMENTS, TEXTS
+from tests.security.stand import Caller, Operation, Stand
+from tests.security.wire import Answer, Headers, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SLOWEST = 2.0
+THREADS = 4
+EVERY = {"dev": 23, "ci": 1, "nightly": 1}
+"""Of so many requests one is sent."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One hostile value in one place."""
+
+    operation: Operation
+    place: str
+    target: bytes
+    headers: Headers
+    body: bytes
+
+    def __str__(self) -> str:
+        return (
+            f"{self.operation.method} {self.target[:200]!r} {self.place} {self.headers[-1:]!r:.300} {self.body[:200]!r}"
+        )
+
+
+def requests(stand: Stand) -> Iterator[Request]:
+    """Give every operation with each value of the corpus in each of its places, and all else as it should be."""
+    boss = stand.person("SuperAdmin")
+    caller = stand.caller(boss)
+    ids = {"user_id": str(stand.person().id), "preset_id": str(stand.preset_of(boss)), "username": boss.username}
+    for operation in stand.operations().values():
+        yield from _of_operation(operation, caller, ids)
+
+
+def _of_operation(operation: Operation, caller: Caller, ids: dict[str, str]) -> Iterator[Request]:
+    path, example = operation.path, operation.example
+    for name, known in ids.items():
+        path = path.replace(f"{{{name}}}", known)
+    target, body = path.encode(), b"" if example is None else json.dumps(example).encode()
+    proof = {"token": caller.token, "csrf_token": caller.csrf_token} if operation.protected else {}
+    kind: Headers = [(b"Content-Type", b"application/json")] if example is not None else []
+    csrf: Headers = [(b"X-CSRF-TOKEN", caller.csrf_token.encode())] if operation.protected else []
+    whole: Headers = [*kind, *csrf, (b"Cookie", _cookies(proof))]
+    for value in TEXTS:
+        escaped = quote_from_bytes(value, safe="").encode()
+        for name in operation.parameters("path"):
+            at = operation.path.replace(f"{{{name}}}", "\0").encode().replace(b"\0", escaped)
+            yield Request(operation, f"path {name}", at, whole, body)
+        for name in (*operation.parameters("query"), ""):
+            yield Request(
+                operation, f"query {name}", target + (f"?{name}=".encode() if name else b"?") + escaped, whole, body
+            )
+        for header in (*operation.parameters("header"), "X-CSRF-TOKEN", "Origin", "X-Forwarded-For"):
+            others = [(name, said) for name, said in whole if name != header.encode()]
+            yield Request(operation, f"header {header}", target, [*others, (header.encode(), value)], body)
+        for cookie in ("token", "csrf_token", "device"):
+            said = _cookies({**proof, cookie: ""}).replace(f"{cookie}=".encode(), f"{cookie}=".encode() + value)
+            yield Request(operation, f"cookie {cookie}", target, [*kind, *csrf, (b"Cookie", said)], body)
+        if example is not None:
+            yield Request(operation, "whole body", target, whole, value)
+            typed = [(b"Content-Type", value), *csrf, (b"Cookie", _cookies(proof))]
+            yield Request(operation, "Content-Type", target, typed, body)
+    for field in example or ():
+        for fragment in FRAGMENTS:
+            spoilt = json.dumps({**example, field: "\1"}).encode().replace(b'"\\u0001"', fragment) if example else b""
+            yield Request(operation, f"field {field}", target, whole, spoilt)
+
+
+def _cookies(said: dict[str, str]) -> bytes:
+    return "; ".join(f"{name}={value}" for name, value in said.items()).encode()
+
+
+def faults(request: Request, answer: Answer) -> list[str]:
+    """Tell what is wrong with an answer to a hostile request."""
+    found = []
+    if answer.seconds > SLOWEST:
+        found.append(f"took {answer.seconds:.1f} s")
+    if answer.by_the_parser:
+        raw = b"".join(value for _, value in request.headers)
+        return found if set(raw) & {*range(32), 127} or len(raw) > 8_000 else [*found, "the parser refused it"]
+    documented = {int(status) for status in request.operation.said["responses"]}
+    if request.place.startswith("path"):
+        documented |= {200, 404, 405}  # some values are another address
+    if answer.status not in documented:
+        found.append(f"status {answer.status} is not documented")
+    if "x-injected" in answer.headers:
+        found.append("a header was injected")
+    if answer.status >= 400:
+        if answer.headers.get("content-type") != "application/problem+json; charset=utf-8":
+            found.append(f"no problem details: {answer.headers}")
+        elif json.loads(answer.body)["status"] != answer.status:
+            found.append("problem details of another status")
+    if b"Traceback" in answer.body or b"psycopg" in answer.body:
+        found.append("tells of the inside")
+    return found
+
+
+@pytest.mark.requirement(13, 17, 18, 22, 27, 28, 29, 32)
+def test_no_hostile_value_breaks_delays_or_leaks_anything(stand: Stand, profile: str) -> None:
+    assert len(TEXTS) >= 120
+    sent = count()
+    wrong: list[str] = []
+    pending = iter(list(islice(requests(stand), 0, None, EVERY[profile])))
+
+    def run() -> None:
+        with Wire(stand.address) as wire:
+            for request in pending:
+                answer = wire.send(request.operation.method, request.target, request.headers, request.body)
+                next(sent)
+                wrong.extend(
+                    f"{fault}: {request} -> {answer.status} {answer.body[:300]!r}" for fault in faults(request, answer)
+                )
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for done in [pool.submit(run) for _ in range(THREADS)]:
+            done.result()
+    assert not wrong, f"{len(wrong)}: " + "\n".join(wrong[:20])
+    assert next(sent) >= (10_000 if EVERY[profile] == 1 else 100)

@@ -1,0 +1,216 @@
+"""How often signing in may fail, by a clock that is moved by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from adapters.passwords import BcryptPasswords
+from segmentation_core.errors import Overloaded, Throttled, Unavailable, WrongCredentials
+from segmentation_core.sessions import DEVICE_LIFETIME
+from segmentation_core.throttling import MOST_PER_ADDRESS, MOST_PER_DEVICE, MOST_PER_NAME, WITHIN, of_name
+from segmentation_core.usecases import Client
+from segmentation_core.users import ALL_COMPANIES
+from tests.unit.house import PASSWORD, House
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import TypeVar
+
+    from segmentation_core.ports import Stores
+    from segmentation_core.users import Scope
+
+    T = TypeVar("T")
+
+pytestmark = pytest.mark.anyio
+
+TICK = timedelta(microseconds=1)
+WRONG = "not the password"
+
+
+@pytest.fixture
+async def house() -> House:
+    house = House()
+    root = await house.root()
+    for name in ("Ana", "Bo"):
+        await house.add(root, name, company="Demo")
+    return house
+
+
+async def fail(house: House, name: str, times: int, **client: str | None) -> None:
+    for _ in range(times):
+        with pytest.raises(WrongCredentials):
+            await house.sign_in(name, WRONG, **client)  # type: ignore[arg-type]
+
+
+async def wait_told(house: House, name: str, password: str = PASSWORD, **client: str | None) -> timedelta:
+    with pytest.raises(Throttled) as told:
+        await house.sign_in(name, password, **client)  # type: ignore[arg-type]
+    return told.value.retry_after
+
+
+@pytest.mark.parametrize("name", ["ana", "nobody at all", "\ud800"])
+async def test_the_tenth_wrong_password_is_heard_and_after_it_nobody_for_a_quarter_of_an_hour(
+    house: House, name: str
+) -> None:
+    await fail(house, name, MOST_PER_NAME)
+    assert await wait_told(house, name) == WITHIN
+    house.clock.time += WITHIN - TICK
+    assert await wait_told(house, name.upper(), address="198.51.100.7") == TICK
+    house.clock.time += TICK
+    await fail(house, name, MOST_PER_NAME)
+    assert await wait_told(house, name) == WITHIN
+
+
+async def test_each_failure_ends_by_itself(house: House) -> None:
+    for _ in range(MOST_PER_NAME):
+        await fail(house, "ana", 1)
+        house.clock.time += timedelta(minutes=1)
+    assert await wait_told(house, "ana") == timedelta(minutes=5)
+    house.clock.time += timedelta(minutes=5)
+    await house.sign_in("ana", PASSWORD)
+
+
+async def test_hammering_prolongs_nothing(house: House) -> None:
+    await fail(house, "ana", MOST_PER_NAME)
+    begun = house.clock.time
+    for _ in range(30):
+        house.clock.time += WITHIN / 30
+        if house.clock.time < begun + WITHIN:
+            await wait_told(house, "ana")
+    await house.sign_in("ana", PASSWORD)
+
+
+async def test_only_failures_count(house: House) -> None:
+    await fail(house, "ana", MOST_PER_NAME - 1)
+    for _ in range(3 * MOST_PER_NAME):
+        await house.sign_in("ana", PASSWORD)
+    await fail(house, "ana", 1)
+    await wait_told(house, "ana")
+
+
+async def test_an_address_has_a_hundred_failures_whatever_the_names(house: House) -> None:
+    for number in range(MOST_PER_ADDRESS // 10):
+        await fail(house, f"name {number}", 10, address="192.0.2.9")
+    assert await wait_told(house, "ana", address="192.0.2.9") == WITHIN
+    await house.sign_in("ana", PASSWORD, address="192.0.2.10")
+
+
+async def test_names_and_addresses_are_counted_each_for_itself(house: House) -> None:
+    await fail(house, "ana", MOST_PER_NAME)
+    await house.sign_in("bo", PASSWORD)
+    limit = of_name("Ana")
+    assert limit == of_name("aNA")
+    assert limit != of_name("bo")
+    assert "ana" not in limit.key.casefold()
+
+
+async def test_a_known_device_has_a_count_of_its_own_that_strangers_do_not_fill(house: House) -> None:
+    _, signed = await house.sign_in("ana", PASSWORD)
+    await fail(house, "ana", MOST_PER_NAME)
+    await wait_told(house, "ana")
+    await fail(house, "ana", MOST_PER_DEVICE - 1, device=signed.device)
+    _, again = await house.sign_in("ana", PASSWORD, device=signed.device)
+    await fail(house, "ana", MOST_PER_DEVICE, device=again.device)
+    assert await wait_told(house, "ana", device=signed.device) == WITHIN
+    house.clock.time += WITHIN
+    await house.sign_in("ana", PASSWORD, device=signed.device)
+
+
+async def test_failures_from_a_known_device_are_not_counted_for_the_name_or_the_address(house: House) -> None:
+    _, signed = await house.sign_in("ana", PASSWORD)
+    await fail(house, "ana", MOST_PER_DEVICE, device=signed.device)
+    await fail(house, "ana", MOST_PER_NAME)
+    for number in range(9):
+        await fail(house, f"name {number}", 10)
+    await wait_told(house, "bo")
+
+
+async def test_a_device_is_known_for_its_user_alone_and_for_half_a_year(house: House) -> None:
+    _, signed = await house.sign_in("ana", PASSWORD)
+    await fail(house, "bo", MOST_PER_NAME, device=signed.device)
+    await wait_told(house, "bo", device=signed.device)
+    house.clock.time += DEVICE_LIFETIME - TICK
+    await fail(house, "ana", MOST_PER_NAME)
+    await house.sign_in("ana", PASSWORD, device=signed.device)
+    house.clock.time += TICK
+    await wait_told(house, "ana", device=signed.device)
+
+
+async def test_a_sign_in_renews_its_device_and_keeps_its_count(house: House) -> None:
+    _, first = await house.sign_in("ana", PASSWORD)
+    house.clock.time += DEVICE_LIFETIME - TICK
+    _, renewed = await house.sign_in("ana", PASSWORD, device=first.device)
+    house.clock.time += timedelta(days=1)
+    await fail(house, "ana", MOST_PER_DEVICE, device=renewed.device)
+    assert renewed.device != first.device
+    await wait_told(house, "ana", device=renewed.device)
+
+
+async def test_of_many_at_once_no_more_than_ten_are_heard(house: House) -> None:
+    outcomes = await asyncio.gather(
+        *(house.sign_in("ana", WRONG, address=f"192.0.2.{number}") for number in range(25)), return_exceptions=True
+    )
+    assert [type(one) for one in outcomes].count(WrongCredentials) == MOST_PER_NAME
+    assert [type(one) for one in outcomes].count(Throttled) == 15
+
+
+class Broken(BcryptPasswords):
+    """Fails with an error instead of checking."""
+
+    def __init__(self, fault: Exception) -> None:
+        super().__init__(cost=4)
+        self._fault = fault
+
+    async def verify(self, password: str, password_hash: str | None, *, known: bool = False) -> bool:  # noqa: ARG002
+        raise self._fault
+
+
+@pytest.mark.parametrize("fault", [Overloaded("full"), Unavailable("down")])
+async def test_what_is_not_the_callers_fault_does_not_count(house: House, fault: Exception) -> None:
+    for _ in range(MOST_PER_NAME + 1):
+        with pytest.raises(type(fault)):
+            await house.signing_in_with(Broken(fault))("ana", PASSWORD, Client("192.0.2.1"))
+    await house.sign_in("ana", PASSWORD)
+
+
+async def test_a_sign_in_holds_although_its_place_cannot_be_given_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, calls = house.work.run, 0
+
+    async def down_at_last(scope: Scope, action: Callable[[Stores], Awaitable[T]]) -> T:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            msg = "The database is down."
+            raise Unavailable(msg)
+        return await run(scope, action)
+
+    monkeypatch.setattr(house.work, "run", down_at_last)
+    user, signed = await house.sign_in("ana", PASSWORD)
+    assert await house.who(signed) == user
+
+
+async def test_failures_past_their_time_are_forgotten(house: House) -> None:
+    await fail(house, "gone", 1)
+    house.clock.time += WITHIN + TICK
+    await house.sign_in("ana", PASSWORD)
+    assert not house.work._tables.hits
+
+
+async def test_a_user_who_was_deleted_has_no_device(house: House) -> None:
+    user, signed = await house.sign_in("ana", PASSWORD)
+    await house.work.run(ALL_COMPANIES, lambda stores: stores.users.delete(user.id))
+    await fail(house, "ana", MOST_PER_NAME, device=signed.device)
+    await wait_told(house, "ana", device=signed.device)
+
+
+def test_the_wait_is_told_in_minutes_rounded_up_and_travels_between_processes() -> None:
+    assert "1 minute." in str(Throttled(TICK))
+    assert "2 minutes." in str(Throttled(timedelta(seconds=61)))
+    assert pickle.loads(pickle.dumps(Throttled(TICK))).retry_after == TICK  # noqa: S301
