@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from benchmarks.panel import panel_document
+from adapters.population.panel import panel_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable

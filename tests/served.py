@@ -63,8 +63,7 @@ def serving(
         environ["SEGMENTATION_DEMO_PASSWORD"] = password
     with running("--demo", *arguments, environ=environ) as server:
         yield server.address, server.printed
-    assert "Traceback" not in server.log, server.log
-    assert server.process.returncode == 0, server.log
+    assert_ended_well(server)
 
 
 @contextmanager
@@ -81,13 +80,17 @@ def replicas(database_url: str, count: int = 1, **settings: str) -> Iterator[tup
     }
     environ |= {f"SEGMENTATION_{name}": value for name, value in settings.items()}
     files = ("--catalog", str(demo.CATALOG), "--data", str(demo.CUSTOMERS))
-    servers = []
     with ExitStack() as stack:
-        servers += [stack.enter_context(running(*files, environ=environ)) for _ in range(count)]
+        servers = [stack.enter_context(running(*files, environ=environ)) for _ in range(count)]
         yield tuple(server.address for server in servers)
     for server in servers:
-        assert "Traceback" not in server.log, server.log[-10_000:]
-        assert server.process.returncode == 0, server.log[-10_000:]
+        assert_ended_well(server)
+
+
+def assert_ended_well(server: Served) -> None:
+    """Fail where a server that has ended failed, or logged a traceback."""
+    assert "Traceback" not in server.log, server.log[-10_000:]
+    assert server.process.returncode == 0, server.log[-10_000:]
 
 
 class Served:

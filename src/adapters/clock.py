@@ -20,5 +20,5 @@ class SystemSecrets(Secrets):
     """The operating system's cryptographic randomness."""
 
     def token(self) -> str:
-        """Return 192 random bits as 32 characters fit for URLs."""
-        return secrets.token_urlsafe(24)
+        """Return 256 random bits as 43 characters fit for URLs."""
+        return secrets.token_urlsafe(32)

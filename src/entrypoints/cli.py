@@ -34,6 +34,15 @@ if TYPE_CHECKING:
 
 DONE, AT_FAULT, WRONG_USAGE = 0, 1, 2
 
+_DATA = "population: CSV, Parquet, or an index that `population build` has made"
+_QUESTIONS = {
+    "size": "how many people a filter means",
+    "facets": "for every value, how many people it would mean if it were chosen instead",
+    "profile": "for every value, its share of the audience and of the population",
+    "overlap": "how all the filters overlap, as one question",
+    "impact": "what each condition of a filter costs",
+}
+
 
 class _UnreadableFile(InputError):
     subject = "file"
@@ -75,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = _command(commands, "serve", _serve, "serve the HTTP API")
     serve.add_argument("--demo", action="store_true", help="with demo accounts, and the demo population by default")
     serve.add_argument("--catalog", type=Path, metavar="FILE", help="catalogue file; goes with --data")
-    serve.add_argument("--data", type=Path, metavar="FILE", help="population, CSV or Parquet; goes with --catalog")
+    serve.add_argument("--data", type=Path, metavar="FILE", help=f"{_DATA}; goes with --catalog")
     serve.add_argument("--host", default="127.0.0.1", metavar="H")
     serve.add_argument("--port", type=_port, default=8000, metavar="P")
     serve.add_argument("--workers", type=int, default=1, metavar="N")
@@ -92,19 +101,40 @@ def _parser() -> argparse.ArgumentParser:
     )
     plan.add_argument("--explain", action="store_true", help="say of each list why it is there")
 
-    size = _command(commands, "size", _size, "how many people a filter means")
-    _add_questions(size)
-    size.add_argument("--data", type=Path, required=True, metavar="FILE", help="population, CSV or Parquet")
-
+    _add_populations(commands)
     catalog = commands.add_parser("catalog", help="work on a catalogue file").add_subparsers(
         metavar="COMMAND", required=True
     )
     check = _command(catalog, "check", _check, "check a catalogue file, and data against it")
     check.add_argument("file", type=Path, metavar="FILE")
-    check.add_argument("--data", type=Path, metavar="FILE", help="population, CSV or Parquet")
+    check.add_argument("--data", type=Path, metavar="FILE", help=_DATA)
     check.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    infer = _command(catalog, "infer", _infer, "write a catalogue from data, to be edited")
+    infer.add_argument("source", type=Path, metavar="DATA", help="CSV or Parquet")
+    infer.add_argument("--json", action="store_true", help="the document on one line")
     _add_administration(commands)
     return parser
+
+
+def _add_populations(commands: Any) -> None:  # noqa: ANN401  argparse does not name the type
+    for question, summary in _QUESTIONS.items():
+        asked = _command(commands, question, partial(_ask, question), summary)
+        _add_questions(asked)
+        asked.add_argument("--data", type=Path, required=True, metavar="FILE", help=_DATA)
+    population = commands.add_parser("population", help="make populations").add_subparsers(
+        metavar="COMMAND", required=True
+    )
+    build = _command(population, "build", _build, "read data into an index, which opens at once")
+    build.add_argument("source", type=Path, metavar="DATA", help="CSV or Parquet")
+    build.add_argument("--catalog", type=Path, required=True, metavar="FILE", help="catalogue file")
+    build.add_argument("--out", type=Path, required=True, metavar="INDEX", help="replaced as a whole or not at all")
+    build.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    generate = _command(population, "generate", _generate, "make a national panel of any size, and its catalogue")
+    generate.add_argument("--rows", type=_count, required=True, metavar="N")
+    generate.add_argument("--out", type=Path, required=True, metavar="FILE", help=".csv or .parquet")
+    generate.add_argument("--unweighted", action="store_true", help="each row is one person")
+    generate.add_argument("--seed", type=_count, default=2026, metavar="N", help="other rows (default: %(default)s)")
+    generate.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
 
 def _add_administration(commands: Any) -> None:  # noqa: ANN401  argparse does not name the type
@@ -182,6 +212,13 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 12:  # noqa: PLR2004
+        msg = f"{text!r} is not a number of rows"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
 def _end_in_order() -> None:
     """Let a SIGTERM unwind what has begun, so that an embedded database is let go of before we serve, too."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
@@ -216,17 +253,49 @@ def _plan(options: argparse.Namespace) -> int:
     return _answer_each(options, catalog, answer)
 
 
-def _size(options: argparse.Namespace) -> int:
-    from adapters.population import BitmapIndex  # noqa: PLC0415  numpy, which planning does without
+def _ask(question: str, options: argparse.Namespace) -> int:
+    from entrypoints import populations  # noqa: PLC0415  numpy, which planning does without
 
     catalog = _catalog(options.catalog)
-    population = BitmapIndex.load(catalog, options.data)
+    index, _ = populations.load(catalog, options)
+    if question != "overlap":
+        return _answer_each(options, catalog, lambda wanted: populations.answer(question, index, wanted))
+    read: list[Filter] = []
 
-    def answer(wanted: Filter) -> tuple[object, str]:
-        size = population.size(wanted)
-        return {"size": size}, f"{size:,}"
+    def keep(wanted: Filter) -> None:
+        read.append(wanted)
 
-    return _answer_each(options, catalog, answer)
+    if _answer_each(options, catalog, keep) == AT_FAULT:
+        return AT_FAULT
+    document, words = populations.overlap(index, read)
+    _print_json(document) if options.json else print(words)
+    return DONE
+
+
+def _build(options: argparse.Namespace) -> int:
+    from entrypoints import populations  # noqa: PLC0415  numpy
+
+    document, words = populations.build(_catalog(options.catalog), options)
+    _print_json(document) if options.json else print(words)
+    return DONE
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from entrypoints import populations  # noqa: PLC0415  numpy
+
+    document, words = populations.generate(options)
+    _print_json(document) if options.json else print(words)
+    return DONE
+
+
+def _infer(options: argparse.Namespace) -> int:
+    from entrypoints import populations  # noqa: PLC0415  numpy
+
+    document, notes = populations.inferred(options)
+    _print_json(document) if options.json else print(json.dumps(document, ensure_ascii=False, indent=2))
+    for note in notes:
+        print(note, file=sys.stderr)
+    return DONE
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -239,32 +308,38 @@ def _check(options: argparse.Namespace) -> int:
         "segments": len(catalog.segments),
         "warnings": catalog.warnings,
     }
+    words = ""
     if options.data:
-        from adapters.population import BitmapIndex  # noqa: PLC0415
+        from entrypoints import populations  # noqa: PLC0415  numpy
 
-        population = BitmapIndex.load(catalog, options.data)
-        found |= {"rows": population.rows, "size": population.size(parse_filter({}, catalog))}
+        read, words = populations.check(catalog, options)
+        found |= read
     if options.json:
         _print_json(found)
         return DONE
-    counts = ", ".join(f"{found[key]:,} {key}" for key in ("dimensions", "values", "segments", "rows") if key in found)
+    counts = ", ".join(f"{found[key]:,} {key}" for key in ("dimensions", "values", "segments"))
     print(f"{catalog.name} {catalog.version} is in order: {counts}.")
+    if words:
+        print(words)
     for warning in catalog.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return DONE
 
 
-def _answer_each(options: argparse.Namespace, catalog: Catalog, answer: Callable[[Filter], tuple[object, str]]) -> int:
-    """Answer every filter; one at fault is told on its line, and the rest go on."""
+def _answer_each(
+    options: argparse.Namespace, catalog: Catalog, answer: Callable[[Filter], tuple[object, str] | None]
+) -> int:
+    """Answer every filter; one at fault is told on its line, and the rest go on. None is an answer that comes later."""
     status = DONE
     for place, text in _questions(options):
         try:
-            document, words = answer(parse_filter(parse_json(text), catalog))
+            answered = answer(parse_filter(parse_json(text), catalog))
         except SegmentationError as fault:
             _tell(fault, as_json=options.json, place=place)
             status = AT_FAULT
         else:
-            _print_json(document) if options.json else print(words)
+            if answered is not None:
+                _print_json(answered[0]) if options.json else print(answered[1])
     return status
 
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 from dependency_injector import containers, providers
 
+from adapters.asked_resets import AskedResets
 from adapters.builds import BatchedBuilds
 from adapters.cache import LruAnswers
 from adapters.clock import SystemClock, SystemSecrets
 from adapters.devices import SignedDevices
+from adapters.mail import mailer_of
 from adapters.passwords import BcryptPasswords
 from adapters.profiles import load_all
 from adapters.thinking import ThreadedThinking
@@ -19,17 +21,28 @@ from entrypoints.settings import Settings
 from segmentation_core.catalog import Catalog
 from segmentation_core.planning import Profile
 from segmentation_core.population import Population
-from segmentation_core.ports import Work
+from segmentation_core.ports import Clock, Secrets, Work
 from segmentation_core.usecases import (
     Authenticate,
+    ChangePassword,
     ExplainPlan,
     ManagePresets,
     ManageUsers,
     ReadAudit,
     ReadFilters,
+    ResetPassword,
+    SendReset,
     SignIn,
     SignOut,
 )
+
+
+def _asked_resets(settings: Settings, work: Work, clock: Clock, secrets: Secrets) -> AskedResets:
+    """Return what sends the tokens of forgotten passwords; without mail it only logs that it cannot."""
+    if not settings.mail:
+        return AskedResets(None)
+    mailer = mailer_of(settings.mail, settings.mail_from)
+    return AskedResets(SendReset(work, mailer, clock, secrets, settings.public_url))
 
 
 class Container(containers.DeclarativeContainer):
@@ -50,6 +63,9 @@ class Container(containers.DeclarativeContainer):
     builds = providers.Singleton(BatchedBuilds, work)
 
     sign_in = providers.Singleton(SignIn, work, passwords, tokens, devices, clock, secrets)
+    change_password = providers.Singleton(ChangePassword, work, passwords, tokens, clock, secrets)
+    asked_resets = providers.Singleton(_asked_resets, settings, work, clock, secrets)
+    reset_password = providers.Singleton(ResetPassword, work, passwords, clock)
     sign_out = providers.Singleton(SignOut, work, tokens, clock)
     authenticate = providers.Singleton(Authenticate, work, tokens, clock)
     profiles: providers.Provider[Mapping[str, Profile]] = providers.Singleton(load_all)

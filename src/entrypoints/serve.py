@@ -35,6 +35,8 @@ def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo:
     Prints the address, and how to sign in to a demo, as soon as the service answers. Raises DataError, SettingsError or
     Unavailable before that.
     """
+    if with_demo:
+        demo.refuse_production(os.environ)
     settings = Settings.for_demo(os.environ, audit_key(os.environ)) if with_demo else Settings.of(os.environ)
     settings = settings.listening_on(host)
     password = demo.demo_password(os.environ, BcryptPasswords().is_common) if with_demo else None
@@ -48,12 +50,14 @@ def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo:
 
             report_faults(settings.sentry_dsn, settings.environment)
         key = settings.audit_key.encode()
+        listener = _listener(host, port)
+        if with_demo:
+            settings = settings.mailing_to(data_dir(os.environ) / "mail", _address(listener))
         work = PostgresWork(found.url, key)
         container = Container(settings=settings, catalog=catalog, population=population, work=work)
         container.metrics().watch_pool(work.use)
         if password:
             asyncio.run(_add_demo(PostgresWork(found.url, key, min_connections=1), container, password))
-        listener = _listener(host, port)
         unit = f"{catalog.weight.unit}s, weighted" if catalog.weight else "people"
         population_said = f"{catalog.name}: {population.rows:,} rows of {unit}"
         kept = f"the database of {URL}" if found.named else str(data_dir(os.environ))
@@ -87,9 +91,13 @@ def _listener(host: str, port: int) -> socket.socket:
     return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=listener.detach())
 
 
-def _welcome(listener: socket.socket, population: str, password: str | None, kept: str) -> str:
+def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _welcome(listener: socket.socket, population: str, password: str | None, kept: str) -> str:
+    address = _address(listener)
     lines = [f"Serving {population}", f"  at {address}", ""]
     if password:
         chosen = " (yours)" if os.environ.get(demo.PASSWORD_VARIABLE) else f" (fresh; {demo.PASSWORD_VARIABLE} sets it)"

@@ -9,13 +9,16 @@ import re
 import secrets
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast, get_args
+from urllib.parse import unquote
 
 import msgspec
 
 from segmentation_core.errors import Problem, SettingsError, excerpt
+from segmentation_core.resets import is_mail_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 Environment: TypeAlias = Literal["development", "production", "testing"]
 
@@ -50,6 +53,8 @@ class Settings(msgspec.Struct, frozen=True):
     client's address is believed; `request_seconds` the deadline of each request; `drain_seconds` how long it still
     listens, and says that it is not ready, once it is told to stop; `cached_answers` how many built audiences are kept
     for whoever asks the same again, none where it is 0; `sentry_dsn` where faults of ours are reported to, if anywhere.
+    `mail` is where mail goes, if anywhere; `mail_from` who it is from, and `public_url` where people open the page that
+    it leads to.
     """
 
     environment: Environment
@@ -64,6 +69,9 @@ class Settings(msgspec.Struct, frozen=True):
     drain_seconds: float = 0.0
     cached_answers: int = 4_096
     sentry_dsn: str = ""
+    mail: str = ""
+    mail_from: str = ""
+    public_url: str = ""
 
     def __post_init__(self) -> None:
         """Refuse keys that are short or used twice, and what else is no setting."""
@@ -108,7 +116,7 @@ class Settings(msgspec.Struct, frozen=True):
     @property
     def secrets(self) -> tuple[str, ...]:
         """What no log may show."""
-        return tuple(key for _, key in self._keys())
+        return (*(key for _, key in self._keys()), *_secrets_of(self.mail))
 
     def _keys(self) -> list[tuple[str, str]]:
         return _named(self.token_keys, self.csrf_key, self.audit_key)
@@ -121,6 +129,13 @@ class Settings(msgspec.Struct, frozen=True):
         if self.hosts:
             return self
         return msgspec.structs.replace(self, hosts=(*LOCAL_HOSTS, f"[{host}]" if ":" in host else host.lower()))
+
+    def mailing_to(self, folder: Path, address: str) -> Settings:
+        """Return the settings of a demo, whose mail lies in a folder unless it was told where to send it."""
+        if self.mail:
+            return self
+        mail, sender = f"folder:{folder}", self.mail_from or "segmentation@localhost"
+        return msgspec.structs.replace(self, mail=mail, mail_from=sender, public_url=self.public_url or address)
 
     @classmethod
     def for_demo(cls, environ: Mapping[str, str], audit_key: bytes) -> Settings:
@@ -170,6 +185,9 @@ class Settings(msgspec.Struct, frozen=True):
             "request_seconds": reader.number("SEGMENTATION_REQUEST_SECONDS", 10, 0.1, 300),
             "cached_answers": int(reader.number("SEGMENTATION_CACHED_ANSWERS", 4_096, 0, 999_999)),
             "sentry_dsn": reader.text("SEGMENTATION_SENTRY_DSN"),
+            "mail": reader.mail(),
+            "mail_from": reader.mail_from(),
+            "public_url": reader.public_url(production=production),
             "drain_seconds": reader.number("SEGMENTATION_DRAIN_SECONDS", 3 if production else 0, 0, 60),
         }
         try:
@@ -204,6 +222,24 @@ class _Reader:
         self.problems.append(Problem(name, "is out of range", excerpt(given), f"a number from {least} to {most}"))
         return default
 
+    def mail(self) -> str:
+        return self._environ.get("SEGMENTATION_MAIL", "").strip()
+
+    def mail_from(self) -> str:
+        given = self._environ.get("SEGMENTATION_MAIL_FROM", "").strip()
+        if (given or self.mail()) and not is_mail_address(given):
+            expected = "the address that mail is from, such as audience@example.com"
+            self.problems.append(Problem("SEGMENTATION_MAIL_FROM", "is no mail address", excerpt(given), expected))
+        return given
+
+    def public_url(self, *, production: bool) -> str:
+        given = self._environ.get("SEGMENTATION_PUBLIC_URL", "").strip().rstrip("/")
+        scheme = "https" if production else "https?"
+        if (given or self.mail()) and (not re.fullmatch(rf"{scheme}://[!-~]+", given) or re.search(r"[*,@?#]", given)):
+            expected = "where people open the page, such as https://audience.example.com"
+            self.problems.append(Problem("SEGMENTATION_PUBLIC_URL", "is no such address", excerpt(given), expected))
+        return given
+
     def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
         name, found = "SEGMENTATION_TRUSTED_PROXIES", []
         for word in self.words(name):
@@ -217,6 +253,13 @@ class _Reader:
             else:
                 found.append(network)
         return tuple(found)
+
+
+def _secrets_of(mail: str) -> tuple[str, ...]:
+    """Return what a mail server's URL holds that nobody may see: the password, as it stands there and as it is."""
+    _, _, rest = mail.partition("://")
+    password = rest.rpartition("@")[0].partition(":")[2]
+    return tuple({password, unquote(password)} - {""})
 
 
 def _named(token_keys: dict[str, str], csrf_key: str, audit_key: str) -> list[tuple[str, str]]:

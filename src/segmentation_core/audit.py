@@ -26,7 +26,8 @@ FIRST_SEAL = ""
 class Entry(msgspec.Struct, frozen=True):
     """What happened: `actor` did `action` to `subject`, which was `before` and is `after`; no secrets.
 
-    `company_id` tells the chain, None for that of no company. `at` is in UTC.
+    `company_id` tells the chain, None for that of no company: it is the company that the subject belongs to, whoever
+    acted. `at` is in UTC.
     """
 
     action: str

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from segmentation_core.audit import AuditQuery, Entry, Head, Record
-    from segmentation_core.presets import Preset, PresetVersion
+    from segmentation_core.presets import NamedPreset, Preset, PresetVersion
+    from segmentation_core.resets import Reset
     from segmentation_core.sessions import Session
     from segmentation_core.throttling import Limit, Refused, Taken
     from segmentation_core.users import Account, Company, Scope, User, UserQuery
@@ -33,7 +34,7 @@ class Secrets(Protocol):
     """Draws what nobody can guess."""
 
     def token(self) -> str:
-        """Return a fresh text of at least 128 random bits, fit for URLs and cookies."""
+        """Return a fresh text of 256 random bits, fit for URLs and cookies."""
         ...
 
 
@@ -78,6 +79,7 @@ class Stores(Protocol):
     sessions: Sessions
     presets: Presets
     audit: Audit
+    resets: Resets
     throttle: Throttle
 
 
@@ -128,10 +130,6 @@ class Users(Protocol):
 
     async def page(self, query: UserQuery, *, offset: int, limit: int) -> tuple[list[User], int]:
         """Return some of the accounts that a query asks for, in the order of `all`, and how many there are."""
-        ...
-
-    async def lock_super_admins(self) -> list[int]:
-        """Return the ids of active SuperAdmins; until this unit of work ends, no other one's call returns."""
         ...
 
 
@@ -212,6 +210,10 @@ class Presets(Protocol):
         """Return every preset, or those of users who were so named when they made them, the newest first."""
         ...
 
+    async def names(self, *, owner: int | None) -> list[NamedPreset]:
+        """Return what every preset is known by, the newest first."""
+        ...
+
     async def versions(self, preset_id: int) -> list[PresetVersion]:
         """Return the history of a preset, the newest first, the present one included."""
         ...
@@ -220,8 +222,8 @@ class Presets(Protocol):
         """Return one version of a preset, None where it never had it."""
         ...
 
-    async def alike(self, preset: Preset, *, owner: int | None) -> list[Preset]:
-        """Return the other presets of the same company with the same fingerprint, by id; at most ten."""
+    async def alike(self, preset: Preset, *, owner: int | None) -> list[NamedPreset]:
+        """Name the other presets of the same company with the same fingerprint, by id; at most ten."""
         ...
 
 
@@ -242,6 +244,26 @@ class Audit(Protocol):
 
     async def chain(self, company_id: int | None, *, after: int, limit: int) -> list[Record]:
         """Return records of one chain that come after a number, ascending."""
+        ...
+
+
+class Resets(Protocol):
+    """Who may reset a password: one token for each user at the most, found by its digest."""
+
+    async def begin(self, reset: Reset) -> None:
+        """Store a reset in the place of the user's older one. Raises NotFound where there is no such user in scope."""
+        ...
+
+    async def find(self, digest: str) -> tuple[Reset, User] | None:
+        """Return the reset, too old or not, and its user as the account is now; None where there is none in scope."""
+        ...
+
+    async def end(self, user_id: int) -> None:
+        """Let the user's token be good no more; nothing happens where there is none."""
+        ...
+
+    async def forget(self, before: datetime) -> None:
+        """Forget resets in scope that were begun before a time."""
         ...
 
 
@@ -352,5 +374,17 @@ class Devices(Protocol):
         """Return the id of a device of this user; None for every text not signed here, or too long ago.
 
         It takes as long for a user that there is not.
+        """
+        ...
+
+
+class Mailer(Protocol):
+    """Sends mail."""
+
+    async def send(self, to: str, subject: str, text: str) -> None:
+        """Hand a message over to be delivered.
+
+        Raises RequestError for an address or a subject that would be more than one header, and Unavailable where it
+        could not be handed over.
         """
         ...

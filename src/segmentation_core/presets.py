@@ -9,11 +9,10 @@ import msgspec
 
 from segmentation_core.documents import parse_json
 from segmentation_core.errors import FilterError, Problem, RequestError, TooComplex, excerpt
-from segmentation_core.references import references_in
+from segmentation_core.references import References, references_in
 
 if TYPE_CHECKING:
     from segmentation_core.catalog import Catalog
-    from segmentation_core.references import References
     from segmentation_core.users import User
 
 _MEMBERS = ("audienceFilters", "filter", "segments", "metadata")
@@ -24,7 +23,7 @@ class Preset(msgspec.Struct, frozen=True):
 
     `owner_id` is None once the owner's account is deleted; `username` and `created_by_id` stay. `catalog` is the name
     and version of the catalogue that `fingerprint` was made with; the fingerprint is None where the document does not
-    mean anything there, or refers to other presets, with which its meaning may change. `version` counts from 1.
+    mean anything there. `version` counts from 1.
     """
 
     id: int
@@ -52,16 +51,12 @@ class PresetVersion(msgspec.Struct, frozen=True):
     changed_by: str
 
 
-class Meaning(msgspec.Struct, frozen=True):
-    """What a document means to a catalogue: a fingerprint, or the problems for which it means nothing."""
+class NamedPreset(msgspec.Struct, frozen=True):
+    """What a preset is known by."""
 
-    fingerprint: str | None
-    problems: tuple[Problem, ...]
-
-    @property
-    def valid(self) -> bool:
-        """Whether the catalogue knows all that the document names."""
-        return not self.problems
+    id: int
+    name: str
+    created: datetime
 
 
 def preset_document(sent: object, *, path: str = "$.preset_filter_json") -> dict[str, Any]:
@@ -90,39 +85,37 @@ def preset_document(sent: object, *, path: str = "$.preset_filter_json") -> dict
     return document
 
 
-def meaning_of(document: dict[str, Any], references: References, company_id: int | None = None) -> Meaning:
-    """Return what a preset's document means to a catalogue, with the presets that it may refer to.
-
-    `company_id` is the preset's.
-    """
-    try:
-        return Meaning(references.read(document, company_id=company_id).fingerprint, ())
-    except FilterError as fault:
-        return Meaning(None, fault.problems)
-    except TooComplex as fault:
-        return Meaning(None, (Problem("$", str(fault)),))
-
-
 def has_known_meaning(preset: Preset, catalog: Catalog) -> bool:
-    """Tell whether a preset was saved with this catalogue, which knew all that it names."""
+    """Tell whether a preset's filter was saved with this catalogue, which knew all that it names."""
     return preset.fingerprint is not None and preset.catalog == catalog.title
 
 
-def told_meaning(preset: Preset, references: References) -> Meaning:
-    """Return what can be said of a preset's meaning without working it out, as that of a hundred in a list.
+def problems_of(preset: Preset, references: References) -> tuple[Problem, ...]:
+    """Return what a catalogue does not know of a preset's document; nothing where the preset is valid.
 
-    Whether the catalogue knows all that it names is found by reading it; the fingerprint is only there where it was
-    saved with this catalogue.
+    What it refers to is among that where it leads nowhere. It is no dearer than reading the document.
     """
-    catalog = references.catalog
-    if has_known_meaning(preset, catalog):
-        return Meaning(preset.fingerprint, ())
+    if has_known_meaning(preset, references.catalog):
+        return ()
     try:
         references.read(preset.document, company_id=preset.company_id)
     except FilterError as fault:
-        return Meaning(None, fault.problems)
-    was_read = preset.catalog == catalog.title and not references_in(preset.document)
-    return Meaning(None, (Problem("$", "is too complex to be planned"),) if was_read else ())
+        return fault.problems
+    return ()
+
+
+def fingerprint_of(document: dict[str, Any], catalog: Catalog) -> str | None:
+    """Return what equals another document's exactly if both mean the same people.
+
+    It is None where the document means nothing to the catalogue, refers to presets, with which its meaning may change,
+    or is past the bounds of what can be compared. It may take long: the filter's whole region is made for it.
+    """
+    if references_in(document):
+        return None
+    try:
+        return References({}, catalog).read(document).fingerprint
+    except (FilterError, TooComplex):
+        return None
 
 
 def shown_to(user: User, document: dict[str, Any]) -> dict[str, Any]:
@@ -130,6 +123,16 @@ def shown_to(user: User, document: dict[str, Any]) -> dict[str, Any]:
     if user.may_see_lists:
         return document
     return {name: part for name, part in document.items() if name != "segments"}
+
+
+def written_by(user: User, sent: dict[str, Any], present: dict[str, Any]) -> dict[str, Any]:
+    """Return what becomes of a preset's present document where an account writes another one over it.
+
+    What the account may not see it leaves as it is: a dsp account the segment lists.
+    """
+    if user.may_see_lists:
+        return sent
+    return shown_to(user, sent) | {name: part for name, part in present.items() if name == "segments"}
 
 
 def reads_of(user: User) -> int | None:

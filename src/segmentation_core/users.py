@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
@@ -132,6 +132,19 @@ class UserChange(msgspec.Struct, frozen=True):
             if given is not msgspec.UNSET
         }
         return replace(user, **changed)
+
+
+def told(user: User) -> dict[str, Any]:
+    """Return what the audit trail keeps of an account."""
+    return {
+        "username": user.username,
+        "role": user.role,
+        "company_name": user.company_name,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "dsp": user.dsp,
+        "status": user.status,
+    }
 
 
 def require_may_give(actor: User, role: Role) -> None:

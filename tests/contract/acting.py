@@ -17,7 +17,7 @@ from adapters.tokens import JwtTokens
 from segmentation_core.audit import Entry, Head, Record
 from segmentation_core.errors import InputError, SegmentationError
 from segmentation_core.ports import Clock, Passwords, Secrets, Work
-from segmentation_core.presets import Preset
+from segmentation_core.presets import NamedPreset, Preset
 from segmentation_core.sessions import Session, SignedIn
 from segmentation_core.usecases import (
     Acting,
@@ -111,6 +111,7 @@ _IDS: Final = {
     (User, "created_by_id"): "user",
     (Session, "user_id"): "user",
     (Preset, "id"): "preset",
+    (NamedPreset, "id"): "preset",
     (Preset, "company_id"): "company",
     (Preset, "owner_id"): "user",
     (Preset, "created_by_id"): "user",
@@ -270,6 +271,12 @@ class Actor:
     @property
     def manages(self) -> bool:
         return RANK[self.user.role] >= RANK["Admin"]
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the account may still do what it could do."""
+        now = self.person.user
+        return self.person.there and now.active and (now.role, now.company_id) == (self.user.role, self.user.company_id)
 
     def on(self, side: Side) -> Acting:
         return Acting(side.of(self.twin), "a request")

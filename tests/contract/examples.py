@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from segmentation_core.audit import Entry
 from segmentation_core.ports import Stores, Work
 from segmentation_core.presets import Preset, PresetVersion
+from segmentation_core.resets import Reset
 from segmentation_core.sessions import Session
 from segmentation_core.users import ALL_COMPANIES, Company, Scope, User
 
@@ -112,6 +113,12 @@ async def begin_session(work: Work, user: User, session_id: str, at: datetime = 
     session = Session(session_id, user.id, created=at, seen=at)
     await work.run(user.scope, lambda stores: stores.sessions.begin(session))
     return session
+
+
+async def begin_reset(work: Work, user: User, digest: str, at: datetime = NOON) -> Reset:
+    reset = Reset(user.id, digest, at)
+    await work.run(user.scope, lambda stores: stores.resets.begin(reset))
+    return reset
 
 
 async def find_session(work: Work, session_id: str, scope: Scope = ALL_COMPANIES) -> tuple[Session, User] | None:

@@ -21,6 +21,7 @@ def devices(request: pytest.FixtureRequest) -> Devices:
     return made
 
 
+@pytest.mark.requirement(41)
 def test_a_device_is_known_for_its_user_until_its_time_is_over(devices: Devices) -> None:
     signed = devices.sign(7, "the-device_1", NOON)
     assert devices.device_id(signed, 7, NOON) == "the-device_1"
@@ -36,6 +37,7 @@ def test_another_key_knows_no_device(devices: Devices) -> None:
 @pytest.mark.parametrize(
     "text", [None, "", ".", "....", "v1.7.x.1", "x" * 100_000, "ü.ü", "\ud800.\ud800", "v1.7.x.1."]
 )
+@pytest.mark.requirement(41)
 def test_what_was_not_signed_is_no_device(devices: Devices, text: str | None) -> None:
     assert devices.device_id(text, 7, NOON) is None
 

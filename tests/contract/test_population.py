@@ -32,7 +32,7 @@ CASES = settings(max_examples=PROFILE.max_examples * 14 // 3)
 def small_blocks() -> Iterator[None]:
     """Make blocks of two chunks of 64 rows, so that a hundred people make several, on all processors."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("people", "csv_table", "parquet_table", "blocks", "sampling"):
+        for module in ("people", "csv_table", "arrow_tables", "blocks", "sampling"):
             patch.setattr(f"adapters.population.{module}.CHUNK_ROWS", 64)
         for module in ("blocks", "sampling"):
             patch.setattr(f"adapters.population.{module}.CHUNKS_IN_BLOCK", 2)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from segmentation_core.errors import Conflict
 from segmentation_core.ports import Stores, Work
-from segmentation_core.presets import Preset, PresetVersion
+from segmentation_core.presets import NamedPreset, Preset, PresetVersion
 from segmentation_core.users import ALL_COMPANIES, Scope, User
 from tests.contract.examples import (
     DOCUMENTS,
@@ -30,6 +30,10 @@ from tests.contract.examples import (
 )
 
 pytestmark = pytest.mark.anyio
+
+
+def names_of(presets: list[Preset]) -> list[NamedPreset]:
+    return [NamedPreset(one.id, one.name, one.created) for one in presets]
 
 
 async def page(  # noqa: PLR0913  the port's, and where
@@ -109,6 +113,7 @@ async def test_an_id_that_no_preset_has_finds_and_changes_nothing(work: Work) ->
             assert await stores.presets.version(no_id, 1) is None
             assert await stores.presets.version(preset.id, no_id) is None
             assert await stores.presets.all(owner=no_id) == []
+            assert await stores.presets.names(owner=no_id) == []
             assert await stores.presets.page(owner=no_id, search="", offset=0, limit=9) == ([], 0)
             assert await stores.presets.alike(preset, owner=no_id) == []
             await stores.presets.delete(no_id)
@@ -244,6 +249,7 @@ async def test_pages_have_the_newest_first_of_one_time_the_greater_id(work: Work
     ]
     newest = sorted(added, key=lambda one: (one.created, one.id), reverse=True)
     assert await work.run(ana.scope, lambda stores: stores.presets.all(owner=None)) == newest
+    assert await work.run(ana.scope, lambda stores: stores.presets.names(owner=None)) == names_of(newest)
     for offset, limit in ((0, 3), (3, 3), (6, 3), (8, 3), (10**30, 3), (0, 10**30), (2, 0)):
         assert await page(work, offset=offset, limit=limit, scope=ana.scope) == (newest[offset : offset + limit], 8)
     odd = [one for one in newest if "ODD" in one.name]
@@ -261,6 +267,7 @@ async def test_an_owner_or_a_name_narrows_to_their_presets(work: Work) -> None:
     assert await found(None, None, ALL_COMPANIES) == [of_cy, of_bo, of_ana]
     acme_scope = ana.scope
     assert await found(ana.id, None, acme_scope) == [of_ana]
+    assert await work.run(acme_scope, lambda stores: stores.presets.names(owner=bo.id)) == names_of([of_bo])
     assert await found(None, "ANA", acme_scope) == [of_ana]
     assert await found(None, "an", acme_scope) == []
     assert await found(None, "ana\0", acme_scope) == []
@@ -291,9 +298,9 @@ async def test_alike_are_the_others_of_the_company_that_mean_the_same_at_most_te
             users: tuple[User, User] = (ana, bo),
             nameless: Preset = nameless,
         ) -> None:
-            assert await stores.presets.alike(mine[0], owner=None) == [*mine[1:], *of_bo[:3]]
-            assert await stores.presets.alike(mine[0], owner=users[1].id) == of_bo
-            assert await stores.presets.alike(of_bo[0], owner=users[0].id) == mine
+            assert await stores.presets.alike(mine[0], owner=None) == names_of([*mine[1:], *of_bo[:3]])
+            assert await stores.presets.alike(mine[0], owner=users[1].id) == names_of(of_bo)
+            assert await stores.presets.alike(of_bo[0], owner=users[0].id) == names_of(mine)
             assert await stores.presets.alike(nameless, owner=None) == []
 
         await work.run(ana.scope, look)
@@ -308,6 +315,7 @@ async def test_within_a_company_presets_of_others_are_not_seen_nor_deleted(work:
 
         async def reach(stores: Stores, of_mine: Preset = of_mine) -> None:
             assert await stores.presets.all(owner=None) == [of_mine]
+            assert await stores.presets.names(owner=None) == names_of([of_mine])
             assert await stores.presets.page(owner=None, search="", offset=0, limit=9) == ([of_mine], 1)
             assert await stores.presets.alike(of_mine, owner=None) == []
             for foreign in presets:

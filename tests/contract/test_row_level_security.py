@@ -18,6 +18,7 @@ from segmentation_core.audit import AuditQuery, Entry
 from segmentation_core.errors import Forbidden, NotFound, SegmentationError
 from segmentation_core.ports import Stores
 from segmentation_core.presets import Preset
+from segmentation_core.resets import Reset
 from segmentation_core.sessions import Session
 from segmentation_core.users import ALL_COMPANIES, Company, Scope, User, UserQuery
 from tests.contract.examples import (
@@ -27,6 +28,7 @@ from tests.contract.examples import (
     add_preset,
     add_user,
     an_entry,
+    begin_reset,
     begin_session,
     inside,
 )
@@ -38,6 +40,7 @@ TABLES = {
     "companies": "name",
     "users": "active",
     "sessions": "seen",
+    "password_resets": "digest",
     "presets": "name",
     "preset_versions": "name",
     "audit_heads": "number",
@@ -70,6 +73,7 @@ class Populated:
             self.users[home] = await add_user(self.work, f"person {number}", home)
             self.presets[home] = await add_preset(self.work, self.users[home], f"preset {number}")
             await begin_session(self.work, self.users[home], f"session {number}")
+            await begin_reset(self.work, self.users[home], f"digest {number}")
             await self.work.run(ALL_COMPANIES, adding(an_entry(home)))
 
     @property
@@ -150,6 +154,7 @@ def test_the_service_may_do_no_more_to_a_table_than_it_needs(database: Database)
         "companies": {"SELECT"},
         "users": {"SELECT", "INSERT", "DELETE"},
         "sessions": {"SELECT", "INSERT", "DELETE"},
+        "password_resets": {"SELECT", "INSERT", "DELETE"},
         "presets": {"SELECT", "INSERT", "DELETE"},
         "preset_versions": {"SELECT", "INSERT"},
         "audit_heads": {"SELECT", "INSERT"},
@@ -172,7 +177,7 @@ def test_the_service_may_do_no_more_to_a_table_than_it_needs(database: Database)
                 assert found == expected | more, (role, table)
             fixed = connection.execute(
                 "SELECT table_name FROM information_schema.column_privileges"
-                " WHERE grantee = %s AND privilege_type = 'UPDATE' AND column_name IN ('id', 'company_id', 'chain')",
+                " WHERE grantee = %s AND privilege_type = 'UPDATE' AND column_name IN ('id', 'company_id', 'user_id', 'chain')",
                 [role],
             ).fetchall()
             assert fixed == []
@@ -223,12 +228,13 @@ FOREIGN_READS: dict[str, Callable[[Stores, User, Preset], Awaitable[Any]]] = {
     "users.account locked": lambda stores, user, _: stores.users.account(user.username, lock=True),
     "users.all": lambda stores, _, __: stores.users.all(),
     "users.page": lambda stores, _, __: stores.users.page(UserQuery(search="person"), offset=0, limit=9),
-    "users.lock_super_admins": lambda stores, _, __: stores.users.lock_super_admins(),
     "sessions.find": lambda stores, _, __: stores.sessions.find("session 1"),
+    "resets.find": lambda stores, _, __: stores.resets.find("digest 1"),
     "presets.by_id": lambda stores, _, preset: stores.presets.by_id(preset.id),
     "presets.by_id locked": lambda stores, _, preset: stores.presets.by_id(preset.id, lock=True),
     "presets.page": lambda stores, _, __: stores.presets.page(owner=None, search="preset", offset=0, limit=9),
     "presets.all": lambda stores, user, _: stores.presets.all(owner=user.id, username=user.username),
+    "presets.names": lambda stores, _, __: stores.presets.names(owner=None),
     "presets.versions": lambda stores, _, preset: stores.presets.versions(preset.id),
     "presets.version": lambda stores, _, preset: stores.presets.version(preset.id, 1),
     "presets.alike": lambda stores, _, preset: stores.presets.alike(preset, owner=None),
@@ -245,6 +251,8 @@ FOREIGN_WRITES: dict[str, Callable[[Stores, User, Preset], Awaitable[Any]]] = {
     "sessions.end": lambda stores, _, __: stores.sessions.end("session 1"),
     "sessions.end_all": lambda stores, user, _: stores.sessions.end_all(user.id),
     "sessions.forget": lambda stores, _, __: stores.sessions.forget(NOON.replace(year=2030)),
+    "resets.end": lambda stores, user, _: stores.resets.end(user.id),
+    "resets.forget": lambda stores, _, __: stores.resets.forget(NOON.replace(year=2030)),
     "presets.change": lambda stores, _, preset: stores.presets.change(replace(preset, version=2), "me"),
     "presets.delete": lambda stores, _, preset: stores.presets.delete(preset.id),
 }
@@ -306,12 +314,16 @@ FOREIGN_ADDITIONS: dict[str, Callable[[Stores, User, Preset], Awaitable[Any]]] =
     "presets.add": lambda stores, user, _: stores.presets.add(a_preset(user, "new")),
     "audit.add": lambda stores, user, _: stores.audit.add(replace(an_entry(None), company_id=user.company_id)),
     "sessions.begin": lambda stores, user, _: stores.sessions.begin(Session("new", user.id, NOON, NOON)),
+    "resets.begin": lambda stores, user, _: stores.resets.begin(Reset(user.id, "new", NOON)),
     "companies.named, known": lambda stores, _, __: stores.companies.named("Other"),
     "companies.named, new": lambda stores, _, __: stores.companies.named("A new one"),
 }
 
-# Without a condition the query takes the company's own for the one that was asked for, and any user for the session's.
-OF_ONE_MEANS = {(name, without_where) for name in ("companies.named, known", "companies.named, new", "sessions.begin")}
+# Without a condition the query takes the company's own for the one that was asked for, and any user for the session's or the reset's.
+OF_ONE_MEANS = {
+    (name, without_where)
+    for name in ("companies.named, known", "companies.named, new", "sessions.begin", "resets.begin")
+}
 
 
 @each_means_is_enough
@@ -327,7 +339,7 @@ async def test_with_the_queries_or_the_policies_alone_nothing_is_stored_for_anot
         user, preset = populated.users[home], populated.presets[home]
         for name, add in FOREIGN_ADDITIONS.items():
             if (name, taken_away) not in OF_ONE_MEANS:
-                with pytest.raises(NotFound if name == "sessions.begin" else Forbidden):
+                with pytest.raises(NotFound if name in {"sessions.begin", "resets.begin"} else Forbidden):
                     await populated.work.run(inside(populated.mine), of(add, user, preset))
     assert populated.rows() == before
 

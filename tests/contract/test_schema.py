@@ -17,7 +17,14 @@ from tests.postgres import VERSIONS, Database, Server
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-NAMES = ["0001_companies_users_sessions", "0002_presets", "0003_audit", "0004_throttle", "0005_forgetting_hits"]
+NAMES = [
+    "0001_companies_users_sessions",
+    "0002_presets",
+    "0003_audit",
+    "0004_throttle",
+    "0005_forgetting_hits",
+    "0006_password_resets",
+]
 
 
 @pytest.fixture(params=VERSIONS)

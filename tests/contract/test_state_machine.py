@@ -141,6 +141,16 @@ def shown_to(by: Actor, document: dict[str, Any]) -> dict[str, Any]:
     return {name: part for name, part in document.items() if name != "segments" or not by.user.dsp}
 
 
+def written_by(by: Actor, sent: dict[str, Any], present: dict[str, Any]) -> dict[str, Any]:
+    kept = {"segments": present["segments"]} if by.user.dsp and "segments" in present else {}
+    return shown_to(by, sent) | kept
+
+
+def is_known(document: dict[str, Any]) -> bool:
+    """Tell whether the catalogue knows what a document names; those that it knows all mean the same."""
+    return "unknown" not in document.get("filter", {})
+
+
 def newest_first(saved: Saved) -> list[tuple[int, str, dict[str, Any]]]:
     return [(number, *one) for number, one in reversed([*enumerate(saved.history, 1)])]
 
@@ -191,9 +201,9 @@ class TwoCompanies(RuleBasedStateMachine):
     def now(self) -> datetime:
         return self.both.clock.time
 
-    def tell(self, by: User, action: str) -> None:
-        """Note what the audit trail has to say."""
-        self.trail.setdefault(by.company_id, []).append((self.now, action, by.username))
+    def tell(self, by: User, action: str, subject: User | Preset) -> None:
+        """Note what the audit trail of the subject's company has to say."""
+        self.trail.setdefault(subject.company_id, []).append((self.now, action, by.username))
 
     def named(self, username: str) -> Person | None:
         found = [one for one in self.persons if one.there and one.user.username.casefold() == username.casefold()]
@@ -203,11 +213,6 @@ class TwoCompanies(RuleBasedStateMachine):
         """Tell whether an owner has a preset of a name, other than that one."""
         mine = [one for one in self.saved if one.there and one.owner is owner and one is not by]
         return owner.there and name in [one.name for one in mine]
-
-    def is_last(self, person: Person) -> bool:
-        """Tell whether somebody is the only SuperAdmin who can sign in."""
-        super_admins = [one for one in self.persons if one.there and one.user.role == "SuperAdmin"]
-        return [one for one in super_admins if one.user.active] == [person]
 
     def end_sessions(self, person: Person) -> None:
         for one in self.opened:
@@ -258,6 +263,7 @@ class TwoCompanies(RuleBasedStateMachine):
             (new.company_name is not None and (is_super or not by_super), RequestError),
             (not all(map(is_name, (new.username, new.first_name, new.last_name))), RequestError),
             (new.password not in PASSWORDS, PasswordRefused),
+            (not by.is_unchanged, NotSignedIn),
             (self.named(new.username) is not None, Conflict),
         )
         if not reasons:
@@ -285,7 +291,7 @@ class TwoCompanies(RuleBasedStateMachine):
             created=self.now,
             created_by_id=by.user.id,
         )
-        self.tell(by.user, "user created")
+        self.tell(by.user, "user created", user)
         self.persons.append(Person(answers, answers, new.password))
         return self.persons[-1]
 
@@ -309,13 +315,13 @@ class TwoCompanies(RuleBasedStateMachine):
             (not who.there or not by.sees(before.company_id), NotFound),
             ((before.role == "SuperAdmin") != (after.role == "SuperAdmin"), RequestError),
             (is_self and not after.active, RequestError),
-            (self.is_last(who) and not after.active, Conflict),
+            (not by.is_unchanged, NotSignedIn),
         )
         answers = self.does(by, reasons, lambda side: side.users.change(by.on(side), side.of(who.ids), change))
         if answers:
             assert answers.in_memory == after
             who.twin, who.password = answers, password or who.password
-            self.tell(by.user, "user changed")
+            self.tell(by.user, "user changed", before)
             if password or after.role != before.role or not after.active:
                 self.end_sessions(who)
 
@@ -325,16 +331,16 @@ class TwoCompanies(RuleBasedStateMachine):
             (not by.manages or by.is_below(who.user.role), Forbidden),
             (by.person is who, RequestError),
             (not who.there or not by.sees(who.user.company_id), NotFound),
-            (self.is_last(who), Conflict),
+            (not by.is_unchanged, NotSignedIn),
         )
         if self.does(by, reasons, lambda side: side.users.delete(by.on(side), side.of(who.ids))):
             who.there = False
             self.end_sessions(who)
-            self.tell(by.user, "user deleted")
+            self.tell(by.user, "user deleted", who.user)
 
     @rule(by=actors, no_id=st.sampled_from(NO_IDS))
     def ask_for_nobody(self, by: Actor, no_id: int) -> None:
-        refused = faults((by.manages, NotFound), (not by.manages, Forbidden))
+        refused = faults((by.manages, NotFound), (not by.manages, Forbidden), (not by.is_unchanged, NotSignedIn))
         change = UserChange(first_name="Nobody")
         self.does(by, refused, lambda side: side.users.change(by.on(side), no_id, change))
         self.does(by, refused, lambda side: side.users.delete(by.on(side), no_id))
@@ -373,9 +379,12 @@ class TwoCompanies(RuleBasedStateMachine):
         assert preset.owner_id == (saved.owner.user.id if saved.owner.there else None)
         assert preset.username == saved.owner.user.username
         for one in view.alike:
-            assert one.id != preset.id
-            assert (one.company_id, one.fingerprint) == (preset.company_id, preset.fingerprint)
-            assert by.user.role != "User" or one.owner_id == by.user.id
+            (other,) = [other for other in self.saved if other.preset.id == one.id]
+            assert other is not saved
+            assert (one.name, other.preset.company_id) == (other.name, preset.company_id)
+            assert is_known(other.history[-1][1])
+            assert is_known(document)
+            assert other.is_read_by(by)
         return True
 
     def refusals(self, by: Actor, saved: Saved, version: int | None) -> set[type[SegmentationError]]:
@@ -419,7 +428,7 @@ class TwoCompanies(RuleBasedStateMachine):
             return multiple()
         saved = Saved(Twin(*(view.preset for view in answers)), by.person, [(name, sent)])
         self.saved.append(saved)
-        self.tell(by.user, "preset created")
+        self.tell(by.user, "preset created", saved.preset)
         self.is_shown(by, saved, answers.in_memory)
         return saved
 
@@ -435,13 +444,14 @@ class TwoCompanies(RuleBasedStateMachine):
             (sent in NO_DOCUMENTS, RequestError),
             (sent == NO_JSON, DocumentError),
         )
-        after = (name or saved.name, sent if isinstance(sent, dict) else saved.history[-1][1])
+        present = saved.history[-1][1]
+        after = (name or saved.name, written_by(by, sent, present) if isinstance(sent, dict) else present)
 
         async def change(side: Side) -> PresetView:
             return await side.presets.change(by.on(side), side.of(saved.ids), name=name, sent=sent, version=told)
 
         if self.becomes(by, saved, after, reasons, change):
-            self.tell(by.user, "preset changed")
+            self.tell(by.user, "preset changed", saved.preset)
 
     @rule(by=owner_or_other, saved=presets, to=st.sampled_from((1, 1, 2, 3, *NO_IDS)), version=versions)
     def revert_preset(self, by: Actor | None, saved: Saved, to: int, version: int | None) -> None:
@@ -455,7 +465,7 @@ class TwoCompanies(RuleBasedStateMachine):
             return await side.presets.revert(by.on(side), side.of(saved.ids), to, version=told)
 
         if self.becomes(by, saved, after, reasons, revert):
-            self.tell(by.user, "preset reverted")
+            self.tell(by.user, "preset reverted", saved.preset)
 
     @rule(by=owner_or_other, saved=presets, version=versions)
     def delete_preset(self, by: Actor | None, saved: Saved, version: int | None) -> None:
@@ -464,7 +474,7 @@ class TwoCompanies(RuleBasedStateMachine):
         reasons = self.refusals(by, saved, version)
         if self.does(by, reasons, lambda side: side.presets.delete(by.on(side), side.of(saved.ids), version=told)):
             saved.there = False
-            self.tell(by.user, "preset deleted")
+            self.tell(by.user, "preset deleted", saved.preset)
 
     @rule(by=actors, saved=presets)
     def look_at_preset(self, by: Actor, saved: Saved) -> None:
@@ -566,7 +576,7 @@ class TwoCompanies(RuleBasedStateMachine):
         now = replace(found.user, last_login=self.now)
         found.twin = Twin(*(user for user, _ in answers))
         assert found.user == now
-        self.tell(found.user, "signed in")
+        self.tell(found.user, "signed in", found.user)
         self.opened.append(Opened(found, Twin(*(tokens for _, tokens in answers)), self.now, self.now))
         return self.opened[-1]
 
@@ -598,7 +608,7 @@ class TwoCompanies(RuleBasedStateMachine):
         self.does(None, set(), lambda side: side.sign_out(side.of(session.tokens).token))
         if session.there and self.now < session.created + LIFETIME:
             session.there = False
-            self.tell(session.person.user, "signed out")
+            self.tell(session.person.user, "signed out", session.person.user)
 
     # What no use case does
 

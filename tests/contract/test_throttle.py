@@ -40,6 +40,7 @@ async def free(work: Work, limit: Limit, at: datetime = NOON) -> int:
     return len(found)
 
 
+@pytest.mark.requirement(26, 41)
 async def test_so_many_places_are_taken_under_a_key_and_no_more(work: Work) -> None:
     assert all([isinstance(await take(work, A), Taken) for _ in range(3)])
     assert await take(work, A) == Refused(WITHIN)
@@ -53,6 +54,7 @@ async def test_where_one_key_is_full_no_place_is_taken_under_the_others(work: Wo
     assert await free(work, B) == 2
 
 
+@pytest.mark.requirement(41)
 async def test_a_place_ends_to_the_microsecond_and_refusals_prolong_nothing(work: Work) -> None:
     for minutes in (0, 1, 2):
         await take(work, A, at=NOON + timedelta(minutes=minutes))
@@ -118,6 +120,7 @@ async def test_a_company_has_no_counts(work: Work) -> None:
         await work.run(Scope(1), lambda stores: stores.throttle.take([A], NOON, WITHIN))
 
 
+@pytest.mark.requirement(40)
 async def test_of_many_at_once_no_more_than_the_limit_come_through(work: Work) -> None:
     limits = [Limit("many", 7), Limit("more", 20)]
     outcomes = await asyncio.gather(*(take(work, *limits[:: 1 if n % 2 else -1]) for n in range(40)))
@@ -125,6 +128,7 @@ async def test_of_many_at_once_no_more_than_the_limit_come_through(work: Work) -
     assert await free(work, limits[1]) == 13
 
 
+@pytest.mark.requirement(40)
 async def test_of_many_at_once_on_several_replicas_no_more_come_through(database: Database) -> None:
     pools = [PostgresWork(database.app_url, AUDIT_KEY, min_connections=1, max_connections=4) for _ in range(3)]
     for pool in pools:

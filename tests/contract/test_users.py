@@ -24,7 +24,6 @@ from tests.contract.examples import (
     inside,
     preset_by_id,
     second_waits_for_first,
-    somebody,
 )
 
 pytestmark = pytest.mark.anyio
@@ -214,7 +213,6 @@ async def test_within_a_company_nobody_else_is_seen_or_changed(work: Work) -> No
         scope = mine.scope
         assert await work.run(scope, lambda stores: stores.users.all()) == [mine]
         assert await page(work, UserQuery(), scope=scope) == ([mine.username], 1)
-        assert await work.run(scope, lambda stores: stores.users.lock_super_admins()) == []
         for user in foreign:
 
             async def reach(stores: Stores, user: User = user) -> None:
@@ -261,40 +259,6 @@ async def test_who_locks_an_account_makes_others_that_lock_or_change_it_wait(wor
     await second_waits_for_first(work, lock_by_name, lambda stores: stores.users.change(ana), scope=ana.scope)
     await second_waits_for_first(work, lock, delete, scope=ana.scope)
     assert await by_id(work, ana.id) is None
-
-
-async def test_super_admins_are_locked_by_one_unit_of_work_at_a_time(work: Work) -> None:
-    first = await add_user(work, "first", None)
-    await add_user(work, "shut out", None, active=False)
-    await add_user(work, "ana", await add_company(work), role="Admin")
-
-    async def lock(stores: Stores) -> list[int]:
-        return await stores.users.lock_super_admins()
-
-    async def lock_and_add(stores: Stores) -> None:
-        assert await lock(stores) == [first.id]
-        await stores.users.add(somebody("second", None), "hash")
-
-    assert len(await second_waits_for_first(work, lock_and_add, lock)) == 2
-
-
-@pytest.mark.requirement(23)
-async def test_of_super_admins_who_shut_out_each_other_at_once_one_is_left(work: Work) -> None:
-    admins = [await add_user(work, f"s{number}", None) for number in range(8)]
-
-    async def shut_out(user: User) -> None:
-        async def change(stores: Stores) -> None:
-            present = await stores.users.by_id(user.id, lock=True)
-            assert present
-            if set(await stores.users.lock_super_admins()) <= {user.id}:
-                raise Conflict
-            await stores.users.change(replace(present, active=False))
-
-        await work.run(ALL_COMPANIES, change)
-
-    outcomes = await asyncio.gather(*(shut_out(user) for user in admins), return_exceptions=True)
-    assert [type(outcome) for outcome in outcomes if outcome] == [Conflict]
-    assert len(await work.run(ALL_COMPANIES, lambda stores: stores.users.lock_super_admins())) == 1
 
 
 async def test_ids_are_distinct(work: Work) -> None:

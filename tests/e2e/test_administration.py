@@ -135,6 +135,13 @@ def test_an_audit_trail_that_was_tampered_with_is_found_out(tmp_path: Path, tamp
         assert told in ran.stdout
 
 
+def test_no_demo_is_served_in_production(data: Path) -> None:
+    ran = run(data, "serve", "--demo", "--port", "0", SEGMENTATION_ENVIRONMENT="production")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "SEGMENTATION_ENVIRONMENT: has no demo" in ran.stderr
+    assert not data.exists()
+
+
 @pytest.mark.requirement(52)
 def test_what_was_saved_is_there_after_the_service_was_killed() -> None:
     with data_folder() as fresh:

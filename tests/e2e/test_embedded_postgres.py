@@ -113,9 +113,12 @@ def server(shared: EmbeddedPostgres) -> Iterator[EmbeddedPostgres]:
 
 
 @contextmanager
-def owner_process(data: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run a process that starts the server, says the server's number, and releases it when its input ends."""
-    command = [sys.executable, "-c", STARTS_AND_WAITS, str(data)]
+def owner_process(data: Path, *before: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a process that starts the server, says the server's number, and releases it when its input ends.
+
+    What comes `before` the command may put it elsewhere.
+    """
+    command = [*before, sys.executable, "-c", STARTS_AND_WAITS, str(data)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as child:
@@ -287,9 +290,9 @@ def test_only_the_last_owner_stops_the_server(server: EmbeddedPostgres) -> None:
     assert not server.status().running
 
 
-def test_an_owner_is_known_by_its_number_and_when_it_began(server: EmbeddedPostgres) -> None:
+def test_an_owner_is_known_by_the_lock_on_its_file(server: EmbeddedPostgres) -> None:
     server.start()
-    (data_of(server) / "postgres.owners" / "1.12").touch()
+    (data_of(server) / "postgres.owners" / f"{os.getppid()}.12.ab").touch()
     (data_of(server) / "postgres.owners" / "not a.process").touch()
     assert server.status().owners == (os.getpid(),)
     server.release()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     SignedIn = Callable[[str], Browser]
 
-FIELDS = {"number", "action", "actor", "subject", "before", "after", "at", "request_id", "seal", "company"}
+FIELDS = {"number", "action", "actor", "actor_id", "subject", "before", "after", "at", "request_id", "seal", "company"}
 DOCUMENT = {"audienceFilters": {"age": ["20-30"]}, "segments": {"include": ["age_20-30"]}, "metadata": {"a": 1}}
 
 _numbers = itertools.count()
@@ -101,6 +101,23 @@ def test_a_company_sees_its_own_chain_alone_and_a_superadmin_all(signed_in: Sign
     numbers = [one["number"] for one in records(signed_in("rival admin"))]
     assert numbers == sorted(numbers, reverse=True)
     assert numbers[-1] == 1
+
+
+def test_what_a_superadmin_does_to_a_companys_accounts_and_presets_is_in_its_trail(signed_in: SignedIn) -> None:
+    root, admin, analyst = signed_in("superadmin"), signed_in("admin"), signed_in("analyst")
+    me = root.get("/api/auth/me").json()["user"]["id"]
+    user = root.post("/api/users", account(fresh(), companyName="Demo")).json()["user"]
+    preset = analyst.post("/api/presets", {"preset_name": fresh(), "preset_filter_json": DOCUMENT}).json()["preset"]
+    root.put(f"/api/presets/{preset['preset_id']}", {"preset_name": fresh()})
+    root.delete(f"/api/presets/{preset['preset_id']}")
+    root.delete(f"/api/users/{user['id']}")
+    own = root.post("/api/users", account(fresh(), role="SuperAdmin")).json()["user"]
+    told = [(one["action"], one["actor"], one["actor_id"]) for one in records(admin)[:5]]
+    actions = ("user deleted", "preset deleted", "preset changed")
+    assert told[:3] == [(action, "superadmin", me) for action in actions]
+    assert told[4] == ("user created", "superadmin", me)
+    assert f"user {own['id']}" not in {one["subject"] for one in records(admin)}
+    assert records(root)[0]["company"] is None
 
 
 def test_pages_of_records(signed_in: SignedIn) -> None:

@@ -44,6 +44,7 @@ def seconds_until_closed(connection: socket.socket) -> float:
     return time.monotonic() - begun
 
 
+@pytest.mark.requirement(46)
 def test_heads_that_do_not_arrive_end_their_connections_while_health_answers(hurried: str) -> None:
     with ExitStack() as stack:
         slow = [stack.enter_context(connected(hurried)) for _ in range(50)]
@@ -61,6 +62,7 @@ def test_heads_that_do_not_arrive_end_their_connections_while_health_answers(hur
         assert all(seconds_until_closed(connection) < SECONDS * 2 for connection in slow)
 
 
+@pytest.mark.requirement(37, 46)
 def test_a_body_that_does_not_arrive_is_answered_in_time_and_ends_its_connection(hurried: str) -> None:
     with connected(hurried) as connection:
         connection.sendall(
@@ -113,6 +115,7 @@ def test_a_client_that_does_not_read_its_answers_ends_its_connection(hurried: st
         assert read < sent // len(asked)
 
 
+@pytest.mark.requirement(42)
 def test_only_trusted_proxies_tell_who_asks() -> None:
     told = "203.0.113.7"
     cases = [
@@ -143,6 +146,7 @@ def test_only_trusted_proxies_tell_who_asks() -> None:
             assert clients == [seen for _, seen in mine]
 
 
+@pytest.mark.requirement(52)
 def test_no_acknowledged_request_is_lost_when_the_service_is_told_to_stop() -> None:
     with data_folder() as data:
         environ = environ_of(data) | {"SEGMENTATION_DEMO_PASSWORD": PASSWORD, "SEGMENTATION_DRAIN_SECONDS": "0.5"}

@@ -67,6 +67,7 @@ def _timed(browser: Browser, path: str) -> tuple[int, float, str | None]:
     return answer.status_code, time.monotonic() - begun, answer.headers.get("retry-after")
 
 
+@pytest.mark.requirement(37, 38, 51, 53)
 def test_a_frozen_database_is_answered_in_time_and_service_resumes(server: Served, data: Path) -> None:
     browsers = [Browser(server.address) for _ in range(15)]
     for browser in browsers[:2]:
@@ -105,6 +106,7 @@ def test_a_frozen_database_is_answered_in_time_and_service_resumes(server: Serve
     assert "Traceback" not in server.log
 
 
+@pytest.mark.requirement(51, 53)
 def test_a_database_that_is_gone_is_told_and_service_resumes_when_it_is_back(server: Served, data: Path) -> None:
     browser = Browser(server.address)
     assert browser.sign_in("analyst").status_code == 200

@@ -79,6 +79,7 @@ REFUSED: list[tuple[str, bytes, int]] = [
 
 
 @pytest.mark.parametrize(("sent", "status"), [pytest.param(*rest, id=name) for name, *rest in REFUSED])
+@pytest.mark.requirement(44, 46)
 def test_every_refusal_is_problem_details_with_the_headers(proxied: str, sent: bytes, status: int) -> None:
     found, headers, body = exchanged(proxied, sent)
     assert found == status
@@ -106,6 +107,7 @@ def _has_the_headers(headers: dict[str, str]) -> None:
     assert "server" not in headers
 
 
+@pytest.mark.requirement(44, 45)
 def test_a_preflight_of_our_page_has_the_headers_too(proxied: str) -> None:
     sent = asked("OPTIONS /api/users", f"Origin: {OURS}", "Access-Control-Request-Method: PUT")
     status, headers, body = exchanged(proxied, sent)
@@ -119,6 +121,7 @@ def test_health_is_told_to_whoever_asks_by_the_address_of_the_machine(proxied: s
         assert exchanged(proxied, asked(f"GET {path}", host="10.1.2.3:8000"))[0] == 200
 
 
+@pytest.mark.requirement(46)
 def test_our_names_are_known_whatever_their_case_and_port(proxied: str) -> None:
     for host in ("localhost", "LocalHost:1", "127.0.0.1:8000", "[::1]:8000", "[::1]"):
         assert exchanged(proxied, asked("GET /", host=host))[0] == 200, host
@@ -130,11 +133,13 @@ def test_a_request_id_of_the_client_is_not_taken_over(proxied: str) -> None:
     assert headers["x-request-id"] != forged
 
 
+@pytest.mark.requirement(31)
 def test_a_body_of_just_the_limit_is_read(proxied: str) -> None:
     body = b'"' + b"a" * 999_998 + b'"'
     head = asked("POST /api/auth/login", "Content-Type: application/json", "Content-Length: 1000000")
     assert exchanged(proxied, head + body)[0] == 400
 
 
+@pytest.mark.requirement(18)
 def test_no_body_needs_no_content_type(browser: Browser) -> None:
     assert browser.http.post("/api/auth/logout").status_code == 200

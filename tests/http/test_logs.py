@@ -43,6 +43,7 @@ def _fail() -> None:
 
 
 @pytest.mark.parametrize("as_json", [True, False], ids=["json", "people"])
+@pytest.mark.requirement(48, 49)
 def test_nothing_is_forged_and_no_secret_is_shown(logged: Callable[..., io.StringIO], *, as_json: bool) -> None:
     stream = logged(as_json=as_json)
     with structlog.contextvars.bound_contextvars(request_id="feedface"):
@@ -74,6 +75,7 @@ def test_the_password_of_a_url_is_found() -> None:
     assert password_of("postgresql://app@/x?host=/run") == ""
 
 
+@pytest.mark.requirement(49)
 def test_a_line_a_request_and_what_the_server_says_itself() -> None:
     with data_folder() as data:
         environ = environ_of(data) | {"SEGMENTATION_DEMO_PASSWORD": PASSWORD}

@@ -473,6 +473,10 @@ def test_a_dsp_account_gets_no_segments_of_presets_nor_of_versions(signed_in: Si
         assert answer.status_code in (200, 201)
         assert "age_70-80" not in answer.text
         assert "70-80" in answer.text
+    written = blind.put(path_of(preset), {"preset_filter_json": shown | {"metadata": {"by": "blind"}}})
+    assert "age_70-80" not in written.text
+    assert analyst.get(path_of(preset)).json()["preset"]["preset_filter_json"]["segments"] == OLD["segments"]
+    analyst.put(path_of(preset), {"preset_filter_json": OLD})
     assert answers[0].json()["preset"]["preset_filter_json"] == shown
     assert {json.dumps(one["preset_filter_json"]) for one in answers[4].json()["versions"]} == {json.dumps(shown)}
     assert analyst.get(path_of(preset)).json()["preset"]["preset_filter_json"] == OLD, "nothing was lost of it"

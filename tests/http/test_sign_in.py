@@ -115,7 +115,7 @@ def test_a_header_that_is_not_the_cookies_text_is_403(browser: Browser) -> None:
     browser.sign_in("analyst")
     for header in ("x", browser.http.cookies["csrf_token"] + "x", "ü", "x" * 60_000):
         answer = browser.http.get("/api/auth/me", headers={b"X-CSRF-TOKEN": header.encode()})
-        assert answer.status_code in (403, 431), header[:10]
+        assert answer.status_code in (400, 403, 431), header[:10]  # 400: it came in pieces, to the parser
         assert "set-cookie" not in answer.headers
 
 
@@ -170,6 +170,7 @@ def test_signing_out_works_without_a_session(browser: Browser) -> None:
     assert {cookie["max-age"] for cookie in cookies_of(answer).values()} == {"0"}
 
 
+@pytest.mark.requirement(4, 41, 43)
 def test_a_name_that_nobody_has_is_throttled_with_the_time_to_wait(browser: Browser) -> None:
     for _ in range(10):
         assert browser.sign_in("nobody to throttle").status_code == 401
@@ -181,6 +182,7 @@ def test_a_name_that_nobody_has_is_throttled_with_the_time_to_wait(browser: Brow
     assert "set-cookie" not in refused.headers
 
 
+@pytest.mark.requirement(41)
 def test_a_device_that_is_known_signs_in_where_strangers_are_throttled(
     browser: Browser, address: str, signed_in: Callable[[str], Browser]
 ) -> None:
@@ -225,6 +227,7 @@ def test_a_device_that_is_known_signs_in_where_strangers_are_throttled(
         ({"Origin": "{own}", "Sec-Fetch-Site": "cross-site"}, 403),
     ],
 )
+@pytest.mark.requirement(19)
 def test_a_page_of_another_site_signs_nobody_in(
     browser: Browser, address: str, headers: dict[str, str], status: int
 ) -> None:

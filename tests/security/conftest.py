@@ -32,7 +32,7 @@ def database(server: Server) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def stand(server: Server) -> Iterator[Stand]:
-    with standing(server.database()) as stand:
+    with standing(server.database(), TRUSTED_PROXIES="127.0.0.1") as stand:
         yield stand
 
 

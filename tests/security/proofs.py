@@ -315,7 +315,7 @@ class Proofs:
         ):
             yield f"csrf {text!r}", self.sent(csrf=text)
         yield "csrf in latin-1", self.sent(csrf=csrf.encode() + b"\xff")
-        yield "csrf is long", self.sent(csrf=csrf + "a" * 20_000)
+        yield "csrf is long", self.sent(csrf=csrf + "a" * 10_000)
         for header in (csrf[:-1], csrf + "x", csrf.swapcase(), "x", "é", "ÿ"):
             yield "header unequal to the cookie", [self.sent()[0], (b"X-CSRF-TOKEN", header.encode())]
         for length in range(len(csrf)):

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 from anyio.from_thread import start_blocking_portal
 
-from adapters.clock import SystemClock
+from adapters.clock import SystemClock, SystemSecrets
 from adapters.passwords import BcryptPasswords
 from adapters.postgres import PostgresWork
 from adapters.thinking import InlineThinking
 from entrypoints import demo
 from segmentation_core import Catalog
+from segmentation_core.resets import Reset, digest_of
 from segmentation_core.usecases import Acting, ManagePresets
 from segmentation_core.users import ALL_COMPANIES, Role, User
 from tests.served import KEYS, PASSWORD, replicas
@@ -48,6 +49,7 @@ class Stand:
     database: Database
     work: PostgresWork
     portal: BlockingPortal
+    cost: int = 4
     document: dict[str, Any] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
     _hash: str = ""
@@ -65,7 +67,7 @@ class Stand:
     ) -> User:
         """Make an account with the usual password; a SuperAdmin belongs to no company."""
         name = self.fresh(role.lower())
-        self._hash = self._hash or self.portal.call(BcryptPasswords(cost=4).hashed, PASSWORD)
+        self._hash = self._hash or self.portal.call(BcryptPasswords(self.cost).hashed, PASSWORD)
 
         async def add(stores: Stores) -> User:
             home = await stores.companies.named(company) if company and role != "SuperAdmin" else None
@@ -90,6 +92,12 @@ class Stand:
         presets = ManagePresets(self.work, CATALOG, InlineThinking(), SystemClock())
         view = self.portal.call(presets.create, Acting(owner), self.fresh(SECRET), DOCUMENT)
         return view.preset.id
+
+    def reset_of(self, user: User) -> str:
+        """Let somebody have forgotten the password; return the token that the mail would hold."""
+        token = SystemSecrets().token()
+        self.do(lambda stores: stores.resets.begin(Reset(user.id, digest_of(token), SystemClock().now())))
+        return token
 
     def do(self, action: Callable[[Stores], Awaitable[T]]) -> T:
         """Do something on the stores, in no company's name."""
@@ -184,6 +192,6 @@ def standing(database: Database, count: int = 1, **settings: str) -> Iterator[St
         work = PostgresWork(database.app_url, KEYS["SEGMENTATION_AUDIT_KEY"].encode(), min_connections=1)
         portal.call(work.open)
         try:
-            yield Stand(addresses, database, work, portal)
+            yield Stand(addresses, database, work, portal, int(settings.get("PASSWORD_COST", "4")))
         finally:
             portal.call(work.close)

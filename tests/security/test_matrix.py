@@ -25,8 +25,12 @@ Row = tuple[int, int, int, int, int, int]
 WITHOUT_OBJECT: Final[dict[str, Row]] = {
     "getStatus": (200, 200, 200, 200, 200, 200),
     "getHealth": (200, 200, 200, 200, 200, 200),
+    "getReadiness": (200, 200, 200, 200, 200, 200),
     "signIn": (200, 200, 200, 200, 200, 200),
     "signOut": (200, 200, 200, 200, 200, 200),
+    "forgotPassword": (200, 200, 200, 200, 200, 200),
+    "resetPassword": (200, 200, 200, 200, 200, 200),
+    "changePassword": (401, 200, 200, 200, 200, 200),
     "whoAmI": (401, 200, 200, 200, 200, 200),
     "whoAmIFlat": (401, 200, 200, 200, 200, 200),
     "buildAudience": (401, 200, 200, 200, 200, 200),
@@ -109,6 +113,10 @@ def body_of(stand: Stand, name: str, operation: Operation, user: User | None) ->
     body = operation.example
     if name == "signIn":
         body = {"username": stand.person().username, "password": PASSWORD}
+    if name == "changePassword" and body:
+        body |= {"current_password": PASSWORD}
+    if name == "resetPassword" and body:
+        body |= {"token": stand.reset_of(stand.person())}
     if name == "createUser" and body:
         body |= {"username": stand.fresh("made")}
         body |= {"companyName": HERE} if user and user.role == "SuperAdmin" else {}
@@ -148,7 +156,7 @@ def test_who_may_do_what(stand: Stand, name: str) -> None:
         zip(WHO, WITHOUT_OBJECT[name], strict=True)
     )
     for who, answer in seen.items():
-        assert "password" not in answer.text.replace("The username or the password", "") or name == "createUser", who
+        assert "$2b$" not in answer.text, who
         if who == "dsp User":
             assert "a list that dsp accounts may not see" not in answer.text
 

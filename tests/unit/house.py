@@ -12,15 +12,18 @@ from adapters.passwords import BcryptPasswords
 from adapters.thinking import InlineThinking
 from adapters.tokens import JwtTokens
 from segmentation_core import Catalog
-from segmentation_core.ports import Clock, Passwords
+from segmentation_core.ports import Clock, Mailer, Passwords
 from segmentation_core.usecases import (
     Acting,
     Authenticate,
+    ChangePassword,
     Client,
     ManagePresets,
     ManageUsers,
     NewUser,
     ReadAudit,
+    ResetPassword,
+    SendReset,
     SignIn,
     SignOut,
 )
@@ -59,6 +62,8 @@ class House:
         self.signing_in = self.signing_in_with(self.passwords)
         self.authenticate = Authenticate(self.work, self.tokens, self.clock)
         self.sign_out = SignOut(self.work, self.tokens, self.clock)
+        self.change_password = ChangePassword(self.work, self.passwords, self.tokens, self.clock, SystemSecrets())
+        self.reset_password = ResetPassword(self.work, self.passwords, self.clock)
         self.users = ManageUsers(self.work, self.passwords, self.clock)
         self.presets = ManagePresets(self.work, CATALOG, InlineThinking(), self.clock)
         self.audit = ReadAudit(self.work)
@@ -76,6 +81,9 @@ class House:
         device: str | None = None,
     ) -> tuple[User, SignedIn]:
         return await self.signing_in(username, password, Client(address, device, request_id))
+
+    def sending_resets(self, mailer: Mailer) -> SendReset:
+        return SendReset(self.work, mailer, self.clock, SystemSecrets(), "https://audience.test")
 
     async def root(self) -> Acting:
         """Return the first SuperAdmin, whom nobody made."""

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from segmentation_core.audit import AuditQuery, Entry, Head, Record, broken, head_of, sealed
 from segmentation_core.errors import Forbidden
+from segmentation_core.usecases import Acting
 from tests.unit.house import AUDIT_KEY, House, People
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -83,11 +84,14 @@ async def test_admins_read_their_companys_records_the_newest_first() -> None:
     await house.presets.create(people.user, "one", {"audienceFilters": {}})
     found, total = await house.audit(people.admin, AuditQuery(), offset=0, limit=2)
     assert [record.entry.action for record in found] == ["preset created", "user created"]
-    assert total == 4
+    assert total == 5
     assert {record.entry.company_id for record in found} == {people.admin.user.company_id}
     found, total = await house.audit(people.root, AuditQuery(action="user created"), offset=0, limit=9)
     assert total == len(found) == 5
-    assert {record.entry.company_id for record in found} == {None, people.admin.user.company_id}
+    assert {record.entry.company_id for record in found} == {
+        people.admin.user.company_id,
+        people.stranger.user.company_id,
+    }
     assert (await house.audit(people.root, AuditQuery(actor="user"), offset=0, limit=9))[1] == 1
     now = house.clock.time
     assert (await house.audit(people.root, AuditQuery(since=now), offset=0, limit=9))[1] == 6
@@ -95,3 +99,17 @@ async def test_admins_read_their_companys_records_the_newest_first() -> None:
     for nobody in (people.user, people.manager):
         with pytest.raises(Forbidden):
             await house.audit(nobody, AuditQuery(), offset=0, limit=9)
+
+
+@pytest.mark.anyio
+async def test_a_dsp_account_reads_no_segment_lists_of_presets() -> None:
+    house = House()
+    people = await People.of(house)
+    document = {"audienceFilters": {"car": ["yes"]}, "segments": {"included": ["car_yes"]}}
+    preset = (await house.presets.create(people.user, "one", document)).preset
+    await house.presets.change(people.user, preset.id, name="two")
+    blind = Acting(replace(people.admin.user, dsp=True))
+    for reader, shown in ((blind, {"audienceFilters": document["audienceFilters"]}), (people.admin, document)):
+        found, _ = await house.audit(reader, AuditQuery(actor="user"), offset=0, limit=9)
+        told = [part["document"] for one in found for part in (one.entry.before, one.entry.after) if part]
+        assert told == [shown] * 3

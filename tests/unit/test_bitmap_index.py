@@ -103,7 +103,7 @@ def test_a_file_counts_like_the_people_in_it(folder: Path, data: st.DataObject) 
 
 @pytest.mark.parametrize("rows", [63, 64, 65, 128, 200])
 def test_chunks_join_without_a_seam(rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for reader in ("people", "csv_table", "parquet_table", "blocks", "sampling"):
+    for reader in ("people", "csv_table", "arrow_tables", "blocks", "sampling"):
         monkeypatch.setattr(f"adapters.population.{reader}.CHUNK_ROWS", 64)
     kinds = [{"id": "single", "kind": "single", "values": [{"id": "a"}, {"id": "b"}]}]
     kinds += [{"id": "multi", "kind": "multi", "values": [{"id": "c"}, {"id": "d"}]}]

@@ -50,6 +50,17 @@ async def test_an_account_is_made_as_asked_for(house: House, people: People) -> 
     assert record.after == {"username": "Neu", "role": "Manager", "company_name": "Here", "first_name": "Neu", "last_name": "Tester", "dsp": True, "status": "inactive"}  # fmt: skip
 
 
+async def test_what_a_super_admin_does_is_in_the_trail_of_the_accounts_company(house: House, people: People) -> None:
+    made = (await house.add(people.root, "new", company="Here")).user
+    await house.users.change(people.root, made.id, UserChange(dsp=True))
+    await house.users.delete(people.root, made.id)
+    second = (await house.add(people.root, "second", "SuperAdmin")).user
+    told = [record.entry for record in await house.records(made.company_id)][-3:]
+    assert [one.action for one in told] == ["user created", "user changed", "user deleted"]
+    assert {(one.actor, one.actor_id) for one in told} == {("root", people.root.user.id)}
+    assert [record.entry.subject for record in await house.records(None)] == [f"user {second.id}"]
+
+
 async def test_companies_come_to_be_when_a_super_admin_names_them_whatever_the_case(
     house: House, people: People
 ) -> None:
@@ -206,14 +217,34 @@ async def test_the_last_super_admin_who_can_sign_in_stays(house: House, people: 
     await house.users.change(people.root, second.user.id, UserChange(status="inactive"))
     await house.users.change(people.root, second.user.id, UserChange(status="active"))
     await house.users.delete(second, people.root.user.id)
-    shut_out = await house.add(second, "third", "SuperAdmin", status="inactive")
     for act in (
-        house.users.delete(shut_out, second.user.id),
-        house.users.change(shut_out, second.user.id, UserChange(status="inactive")),
+        house.users.delete(people.root, second.user.id),
+        house.users.change(people.root, second.user.id, UserChange(status="inactive")),
+        house.add(people.root, "third", "SuperAdmin"),
     ):
-        with pytest.raises(Conflict, match="last SuperAdmin"):
+        with pytest.raises(NotSignedIn, match="Your account has changed"):
             await act
-    await house.users.delete(second, shut_out.user.id)
+    with pytest.raises(RequestError):
+        await house.users.delete(second, second.user.id)
+    assert second.user in await house.users.all(second)
+
+
+@pytest.mark.requirement(11)
+@pytest.mark.parametrize("loss", [UserChange(role="Manager"), UserChange(status="inactive")])
+async def test_who_has_lost_his_rights_since_his_request_began_changes_nothing(
+    house: House, people: People, loss: UserChange
+) -> None:
+    await house.users.change(people.root, people.admin.user.id, loss)
+    before = await house.users.all(people.root)
+    for act in (
+        house.users.create(people.admin, NEW),
+        house.users.change(people.admin, people.user.user.id, UserChange(dsp=True)),
+        house.users.change(people.admin, people.admin.user.id, UserChange(first_name="Mine")),
+        house.users.delete(people.admin, people.user.user.id),
+    ):
+        with pytest.raises(NotSignedIn, match="Your account has changed"):
+            await act
+    assert await house.users.all(people.root) == before
 
 
 async def test_deleting_ends_sessions_frees_the_name_and_leaves_the_presets_to_admins(

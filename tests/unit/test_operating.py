@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from segmentation_core.audit import FIRST_SEAL, Head
 from segmentation_core.errors import Conflict, NotFound, NotSignedIn, PasswordRefused, RequestError
-from segmentation_core.usecases import Operate, operating
+from segmentation_core.usecases import Acting, Operate, operating
+from segmentation_core.users import told
 from tests.unit.house import AUDIT_KEY, PASSWORD, House, People
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +30,13 @@ async def test_the_first_super_admin_is_made_at_the_machine_and_signs_in(house: 
     assert user.id == made.id
     (created, _) = await house.records(None)
     assert (created.entry.actor, created.entry.actor_id) == ("command line", None)
-    assert created.entry.after == {"username": "Root", "role": "SuperAdmin"}
+    assert created.entry.after == told(made)
+    await operate.set_password("Root", "another password")
+    changed = (await house.records(None))[-1].entry
+    assert (changed.before, changed.after) == (told(made), told(made) | {"password": "changed"})
+    await operate.create_user("Bo", PASSWORD, "User", "Demo")
+    (made_there,) = await house.records((await house.users.all(Acting(made)))[-1].company_id)
+    assert (made_there.entry.after or {})["company_name"] == "Demo"
 
 
 async def test_others_join_a_company_that_comes_to_be(operate: Operate) -> None:
@@ -71,7 +78,7 @@ async def test_the_trail_is_read_in_parts_and_is_whole(
     monkeypatch.setattr(operating, "_AT_ONCE", 2)
     heads, problems = await operate.verify(AUDIT_KEY)
     assert problems == []
-    assert [head.number for head in heads] == [2, 3]
+    assert [head.number for head in heads] == [4, 1]
     assert (await operate.verify(AUDIT_KEY, heads))[1] == []
     assert len((await operate.verify(b"x" * 32))[1]) == 5
 
@@ -81,7 +88,7 @@ async def test_ends_that_were_exported_find_what_is_missing(house: House, operat
     heads, _ = await operate.verify(AUDIT_KEY)
     later = [replace(heads[0], number=9), Head(10**6, 1, FIRST_SEAL)]
     _, problems = await operate.verify(AUDIT_KEY, later)
-    assert [problem.message for problem in problems] == ["ends after record 2", "ends after record 0"]
+    assert [problem.message for problem in problems] == ["ends after record 4", "ends after record 0"]
     other = replace(heads[1], seal="another")
     _, problems = await operate.verify(AUDIT_KEY, [other])
     assert "when the head was exported" in problems[0].message

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from adapters.population.panel import panel_document
 from benchmarks.filters import sample, shapes
-from benchmarks.panel import panel_catalog, panel_document, random_person
+from benchmarks.panel import panel_catalog, random_person
 from benchmarks.planning import is_right
 from segmentation_core import Bound, Certificate, Clause, Plan, expressions, parse_filter, plan_audience
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from secrets import token_hex, token_urlsafe
 
 import pytest
 
 from entrypoints.settings import Settings
 from segmentation_core.errors import SettingsError
+from segmentation_core.resets import is_mail_address
 
 KEY, NEWER, OTHER, AUDIT = (
     "3fP9-uV0cQ1xT_mNz7LrWbYd5kHsJ2aE",
@@ -158,3 +160,45 @@ def test_a_service_that_is_told_no_hosts_answers_to_its_own_names() -> None:
     assert settings.listening_on("0.0.0.0").hosts == ("localhost", "127.0.0.1", "[::1]", "0.0.0.0")  # noqa: S104
     assert settings.listening_on("fd00::1").hosts[-1] == "[fd00::1]"
     assert Settings.of(COMPLETE).listening_on("10.0.0.1").hosts == ("api.a.test",)
+
+
+MAIL = {
+    "SEGMENTATION_MAIL": "smtp://ana%40host:p%40ss%2Fword@mail.a.test",
+    "SEGMENTATION_MAIL_FROM": "audience@a.test",
+    "SEGMENTATION_PUBLIC_URL": "https://a.test/app/",
+}
+
+
+def test_mail_is_told_where_to_go_who_it_is_from_and_where_it_leads() -> None:
+    settings = Settings.of(COMPLETE | MAIL)
+    assert (settings.mail, settings.mail_from) == (MAIL["SEGMENTATION_MAIL"], "audience@a.test")
+    assert settings.public_url == "https://a.test/app"
+    assert Settings.of(COMPLETE).mail == ""
+    for name, value in (
+        ("SEGMENTATION_MAIL_FROM", ""),
+        ("SEGMENTATION_MAIL_FROM", "Audience <audience@a.test>"),
+        ("SEGMENTATION_MAIL_FROM", "a@a.test\nBcc: eve@evil.test"),
+        ("SEGMENTATION_PUBLIC_URL", ""),
+        ("SEGMENTATION_PUBLIC_URL", "a.test"),
+        ("SEGMENTATION_PUBLIC_URL", "http://a.test"),
+        ("SEGMENTATION_PUBLIC_URL", "https://a.test/#x"),
+        ("SEGMENTATION_PUBLIC_URL", "https://a test"),
+    ):
+        with pytest.raises(SettingsError, match=name):
+            Settings.of(COMPLETE | MAIL | {name: value})
+
+
+@pytest.mark.requirement(48)
+def test_the_password_of_a_mail_server_is_a_secret() -> None:
+    settings = Settings.of(COMPLETE | MAIL)
+    assert {"p%40ss%2Fword", "p@ss/word"} <= set(settings.secrets)
+    assert "p%40ss" not in repr(settings)
+    assert len(Settings.of(COMPLETE).secrets) == len(settings.secrets) - 2
+
+
+def test_a_demo_keeps_its_mail_in_its_folder_unless_told_otherwise() -> None:
+    demo = Settings.for_demo({}, AUDIT.encode()).mailing_to(Path("/data/mail"), "http://127.0.0.1:8000")
+    assert (demo.mail, demo.public_url) == ("folder:/data/mail", "http://127.0.0.1:8000")
+    assert is_mail_address(demo.mail_from)
+    told = Settings.for_demo(MAIL, AUDIT.encode())
+    assert told.mailing_to(Path("/data/mail"), "http://127.0.0.1:8000") == told

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from adapters.population import BitmapIndex, parquet_table
+from adapters.population import BitmapIndex, arrow_tables
 from adapters.population.tables import read_table
 from segmentation_core import Catalog, DataError, Problem, parse_filter
 
@@ -306,15 +306,15 @@ def test_nothing_is_handed_on_after_the_first_fault(tmp_path: Path, monkeypatch:
 
 
 def test_parquet_rows_are_counted_through_all_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adapters.population.parquet_table.CHUNK_ROWS", 2)
+    monkeypatch.setattr("adapters.population.arrow_tables.CHUNK_ROWS", 2)
     (problem,) = problems(parquet_of(tmp_path, devices=[1, 1, -1]))
     assert problem.path == "people.parquet, row 3, column 'devices'"
 
 
 def test_batches_of_any_length_are_cut_to_whole_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_table, "CHUNK_ROWS", 64)
+    monkeypatch.setattr(arrow_tables, "CHUNK_ROWS", 64)
     batches = pa.table({"row": range(200)}).to_batches(max_chunksize=50)
-    cut = [chunk.column("row").to_pylist() for chunk in parquet_table._chunks(batches)]
+    cut = [chunk.column("row").to_pylist() for chunk in arrow_tables._chunks(batches)]
     assert [len(rows) for rows in cut] == [64, 64, 64, 8]
     assert [row for rows in cut for row in rows] == list(range(200))
 
@@ -430,7 +430,7 @@ def test_without_pyarrow_csv_is_read_and_parquet_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = parquet_of(tmp_path)
-    monkeypatch.delitem(sys.modules, "adapters.population.parquet_table", raising=False)
+    monkeypatch.delitem(sys.modules, "adapters.population.arrow_tables", raising=False)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ImportError, match=r"pip install 'segmentation-core\[population\]'"):
         BitmapIndex.load(CATALOG, path)

@@ -54,6 +54,7 @@ async def wait_told(house: House, name: str, password: str = PASSWORD, **client:
 
 
 @pytest.mark.parametrize("name", ["ana", "nobody at all", "\ud800"])
+@pytest.mark.requirement(41)
 async def test_the_tenth_wrong_password_is_heard_and_after_it_nobody_for_a_quarter_of_an_hour(
     house: House, name: str
 ) -> None:
@@ -75,6 +76,7 @@ async def test_each_failure_ends_by_itself(house: House) -> None:
     await house.sign_in("ana", PASSWORD)
 
 
+@pytest.mark.requirement(41)
 async def test_hammering_prolongs_nothing(house: House) -> None:
     await fail(house, "ana", MOST_PER_NAME)
     begun = house.clock.time
@@ -85,6 +87,7 @@ async def test_hammering_prolongs_nothing(house: House) -> None:
     await house.sign_in("ana", PASSWORD)
 
 
+@pytest.mark.requirement(41)
 async def test_only_failures_count(house: House) -> None:
     await fail(house, "ana", MOST_PER_NAME - 1)
     for _ in range(3 * MOST_PER_NAME):
@@ -93,6 +96,7 @@ async def test_only_failures_count(house: House) -> None:
     await wait_told(house, "ana")
 
 
+@pytest.mark.requirement(41)
 async def test_an_address_has_a_hundred_failures_whatever_the_names(house: House) -> None:
     for number in range(MOST_PER_ADDRESS // 10):
         await fail(house, f"name {number}", 10, address="192.0.2.9")
@@ -109,6 +113,7 @@ async def test_names_and_addresses_are_counted_each_for_itself(house: House) -> 
     assert "ana" not in limit.key.casefold()
 
 
+@pytest.mark.requirement(41)
 async def test_a_known_device_has_a_count_of_its_own_that_strangers_do_not_fill(house: House) -> None:
     _, signed = await house.sign_in("ana", PASSWORD)
     await fail(house, "ana", MOST_PER_NAME)
@@ -210,6 +215,7 @@ async def test_a_user_who_was_deleted_has_no_device(house: House) -> None:
     await wait_told(house, "ana", device=signed.device)
 
 
+@pytest.mark.requirement(43)
 def test_the_wait_is_told_in_minutes_rounded_up_and_travels_between_processes() -> None:
     assert "1 minute." in str(Throttled(TICK))
     assert "2 minutes." in str(Throttled(timedelta(seconds=61)))

@@ -13,6 +13,7 @@ is_common = BcryptPasswords(cost=4).is_common
 
 
 @pytest.mark.parametrize("password", ["", "a" * 7, "a" * 65])
+@pytest.mark.requirement(1)
 def test_a_password_has_8_to_64_characters(password: str) -> None:
     with pytest.raises(PasswordRefused, match="8 to 64 characters"):
         check_password(password, is_common)
@@ -24,6 +25,7 @@ def test_half_a_character_is_no_password() -> None:
 
 
 @pytest.mark.parametrize("password", ["aaaaaaah", "ü" * 64, "🙂" * 64, "    \t    "])
+@pytest.mark.requirement(1, 2)
 def test_characters_are_counted_and_none_is_asked_for(password: str) -> None:
     check_password(password, is_common)
 
@@ -32,10 +34,12 @@ def test_names_are_the_same_whatever_their_case() -> None:
     assert folded_name("Straße") == folded_name("STRASSE")
 
 
+@pytest.mark.requirement(48)
 def test_the_hash_stays_out_of_representations() -> None:
     assert "secret" not in repr(Account(User(1, "a", "User", "Demo"), "secret"))
 
 
+@pytest.mark.requirement(6)
 def test_the_demos_password_is_the_chosen_one_or_a_fresh_one() -> None:
     assert demo.demo_password({"SEGMENTATION_DEMO_PASSWORD": "chosen well"}, is_common) == "chosen well"
     fresh = {demo.demo_password({}, is_common) for _ in range(20)}

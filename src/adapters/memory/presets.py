@@ -10,7 +10,7 @@ from adapters.memory.tables import GONE, Log, window
 from adapters.memory.values import REFUSED, columns, copied, require_storable
 from segmentation_core.errors import Conflict, RequestError
 from segmentation_core.ports import Presets
-from segmentation_core.presets import Preset, PresetVersion
+from segmentation_core.presets import NamedPreset, Preset, PresetVersion
 from segmentation_core.users import folded_name
 
 if TYPE_CHECKING:
@@ -83,6 +83,9 @@ class MemoryPresets(Presets):
         name = None if username is None else folded_name(username)
         return [_read(one) for one in self._newest_first(owner) if name in (None, folded_name(one.username))]
 
+    async def names(self, *, owner: int | None) -> list[NamedPreset]:
+        return [_named(one) for one in self._newest_first(owner)]
+
     async def versions(self, preset_id: int) -> list[PresetVersion]:
         if not self._visible(preset_id):
             return []
@@ -91,7 +94,7 @@ class MemoryPresets(Presets):
     async def version(self, preset_id: int, version: int) -> PresetVersion | None:
         return next((one for one in await self.versions(preset_id) if one.version == version), None)
 
-    async def alike(self, preset: Preset, *, owner: int | None) -> list[Preset]:
+    async def alike(self, preset: Preset, *, owner: int | None) -> list[NamedPreset]:
         found = [
             one
             for one in self._newest_first(owner)
@@ -100,7 +103,7 @@ class MemoryPresets(Presets):
             and one.company_id == preset.company_id
             and one.id != preset.id
         ]
-        return [_read(one) for one in sorted(found, key=lambda one: one.id)[:MOST_ALIKE]]
+        return [_named(one) for one in sorted(found, key=lambda one: one.id)[:MOST_ALIKE]]
 
     def _visible(self, preset_id: int) -> Preset | None:
         preset = self._unit.tables.presets.get(preset_id)
@@ -130,6 +133,10 @@ class MemoryPresets(Presets):
             is_there = is_there and owner is not None and company_id in (None, owner.user.company_id)
         if not is_there:
             raise Conflict(GONE)
+
+
+def _named(preset: Preset) -> NamedPreset:
+    return NamedPreset(preset.id, preset.name, preset.created)
 
 
 def _version_of(preset: Preset, changed_by: str) -> PresetVersion:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from segmentation_core.audit import Record
     from segmentation_core.presets import Preset, PresetVersion
+    from segmentation_core.resets import Reset
     from segmentation_core.sessions import Session
     from segmentation_core.users import Account, Company, Scope
 
@@ -62,6 +63,7 @@ class Tables:
     companies: dict[int, Company] = field(default_factory=dict)
     accounts: dict[int, Account] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
+    resets: dict[int, Reset] = field(default_factory=dict)
     presets: dict[int, Preset] = field(default_factory=dict)
     versions: dict[int, Log[PresetVersion]] = field(default_factory=dict)
     chains: dict[int | None, Log[Record]] = field(default_factory=dict)
@@ -74,6 +76,7 @@ class Tables:
             companies=dict(self.companies),
             accounts=dict(self.accounts),
             sessions=dict(self.sessions),
+            resets=dict(self.resets),
             presets=dict(self.presets),
             versions=dict(self.versions),
             chains=dict(self.chains),

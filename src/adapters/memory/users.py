@@ -73,6 +73,7 @@ class MemoryUsers(Users):
         tables = self._unit.tables
         del tables.accounts[user_id]
         tables.sessions = {key: one for key, one in tables.sessions.items() if one.user_id != user_id}
+        tables.resets.pop(user_id, None)
         orphans = {key: replace(one, owner_id=None) for key, one in tables.presets.items() if one.owner_id == user_id}
         tables.presets |= orphans
 
@@ -84,9 +85,6 @@ class MemoryUsers(Users):
     async def page(self, query: UserQuery, *, offset: int, limit: int) -> tuple[list[User], int]:
         found = [user for user in await self.all() if _is_asked_for(user, query)]
         return window(found, offset, limit), len(found)
-
-    async def lock_super_admins(self) -> list[int]:
-        return [user.id for user in await self.all() if user.role == "SuperAdmin" and user.active]
 
     def _visible(self, user_id: int) -> Account | None:
         account = self._unit.tables.accounts.get(user_id)

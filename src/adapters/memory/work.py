@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from adapters.memory.audit import MemoryAudit
 from adapters.memory.companies import MemoryCompanies
 from adapters.memory.presets import MemoryPresets
+from adapters.memory.resets import MemoryResets
 from adapters.memory.sessions import MemorySessions
 from adapters.memory.tables import Tables, Unit
 from adapters.memory.throttle import MemoryThrottle
@@ -57,4 +58,5 @@ class MemoryStores(Stores):
         self.sessions = MemorySessions(unit)
         self.presets = MemoryPresets(unit)
         self.audit = MemoryAudit(unit, key)
+        self.resets = MemoryResets(unit)
         self.throttle = MemoryThrottle(unit)

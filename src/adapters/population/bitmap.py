@@ -5,6 +5,7 @@ A filter is then a few wide operations on words, and a size is a count of bits, 
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +15,7 @@ from adapters.population.overlaps import intersections
 from adapters.population.people import read_people
 from adapters.population.running import rows_of, weight_of
 from adapters.population.sampling import sampled
+from adapters.population.saved import is_saved, open_saved, save
 from adapters.population.tables import read_table
 from adapters.population.terms import EVERYONE, Layout, union
 from adapters.population.threads import each_block
@@ -31,11 +33,12 @@ from segmentation_core.population import (
 )
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterable, Sequence
 
+    from adapters.population.arrow_tables import ArrowTable
     from adapters.population.blocks import Block
     from adapters.population.running import Scratch
+    from adapters.population.tables import Reading
     from adapters.population.terms import Term
     from segmentation_core.catalog import Catalog
     from segmentation_core.expressions import Person
@@ -58,13 +61,35 @@ class BitmapIndex(Population):
         self._spare: list[Scratch] = []
 
     @classmethod
-    def load(cls, catalog: Catalog, path: str | os.PathLike[str]) -> BitmapIndex:
-        """Read a `.csv` or `.parquet` file.
+    def load(
+        cls, catalog: Catalog, table: str | os.PathLike[str] | ArrowTable, reading: Reading | None = None
+    ) -> BitmapIndex:
+        """Read a `.csv` or `.parquet` file, or a table with the Arrow stream interface; or open a saved index.
 
-        Raises DataError with every fault, each with file, line or row, and column. Raises ImportError for a Parquet
-        file where pyarrow is not installed.
+        Tables are pandas and Polars frames, DuckDB relations, pyarrow tables and readers. `reading` tells what was read
+        of a table. Raises DataError with every fault, each with file, line or row, and column. Raises ImportError for
+        Parquet and Arrow where pyarrow is not installed.
         """
-        return cls(catalog, [*blocks_of(catalog, read_table(catalog, path))])
+        if isinstance(table, str | os.PathLike) and is_saved(table):
+            return cls.open(catalog, table)
+        return cls(catalog, [*blocks_of(catalog, read_table(catalog, table, reading))])
+
+    @classmethod
+    def open(cls, catalog: Catalog, path: str | os.PathLike[str]) -> BitmapIndex:
+        """Map a saved index into memory. Raises DataError: see `open_saved`."""
+        return cls(catalog, open_saved(path, catalog))
+
+    @classmethod
+    def build(
+        cls,
+        catalog: Catalog,
+        table: str | os.PathLike[str] | ArrowTable,
+        path: str | os.PathLike[str],
+        reading: Reading | None = None,
+    ) -> BitmapIndex:
+        """Read a table into a saved index, a block in memory at a time, and open it. Raises DataError."""
+        save(path, catalog, blocks_of(catalog, read_table(catalog, table, reading)))
+        return cls.open(catalog, path)
 
     @classmethod
     def from_people(
@@ -76,6 +101,10 @@ class BitmapIndex(Population):
         not asked for, or not as many as the people.
         """
         return cls(catalog, [*blocks_of(catalog, read_people(catalog, people, weights))])
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the index to a file, which replaces what is there at once or not at all. Raises DataError."""
+        save(path, self.catalog, self.blocks)
 
     @property
     def rows(self) -> int:

@@ -47,12 +47,18 @@ class Coded:
 
 @dataclass(frozen=True)
 class Cells:
-    """Some rows of a file: the cells by column, and the number by which people find each row (`line 4`, `row 3`)."""
+    """Some rows of a file: the cells by column, and the number by which people find each row (`line 4`, `row 3`).
+
+    `unread` names the file's other columns. `share` is how much of the file has been read with these, None where that
+    is not known.
+    """
 
     columns: Mapping[str, Coded]
     file: str
     unit: str
     numbers: Sequence[int]
+    unread: Sequence[str] = ()
+    share: float | None = None
 
     def place(self, row: int, column: str) -> str:
         """Say where the cell of a row stands; rows count from 0 within these cells."""
@@ -127,14 +133,24 @@ class SingleColumn(Column):
         codes = (value.id if value.code is None else value.code for value in dimension.values)
         self._positions = {str(code): position for position, code in enumerate(codes)}
         self._other = None if dimension.other is None else dimension.positions[dimension.other]
+        self.rest_rows = 0
+        """How many rows the value that takes the rest has taken, of codes that no value has."""
+
+    def read(self, cells: Cells) -> NDArray[np.int64]:
+        """Return the position of each row's value, and count those whose code no value has."""
+        coded = cells.columns[self.name]
+        if self._other is not None:
+            unknown = [at for at, cell in enumerate(coded.distinct) if text_of(cell) not in self._positions]
+            self.rest_rows += int(np.bincount(coded.codes, minlength=len(coded.distinct))[unknown].sum())
+        return super().read(cells)
 
     def expected(self, cell: Cell) -> str:
         """Say the nearest code and the first few."""
-        return one_of(_text(cell), self._positions)
+        return one_of(text_of(cell), self._positions)
 
     def meaning(self, cell: Cell) -> int | None:
         """Return the position of the value."""
-        return self._positions.get(_text(cell), self._other)
+        return self._positions.get(text_of(cell), self._other)
 
 
 class MultiColumn(Column):
@@ -198,7 +214,8 @@ def usable(header: Sequence[str], needed: Mapping[str, str], place: str, problem
     return [column for column in needed if header.count(column) == 1]
 
 
-def _text(cell: Cell) -> str:
+def text_of(cell: Cell) -> str:
+    """Return the text by which codes are compared: 3.0 is 3, and nothing is the empty text."""
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float) and cell.is_integer():

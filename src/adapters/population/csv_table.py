@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -37,11 +38,13 @@ def read_csv(path: str, needed: Mapping[str, str], problems: list[Problem]) -> I
             if header is None:
                 raise DataError(Problem(path, "the file is empty", expected="a header, and a row for each person"))
             columns = {name: header.index(name) for name in usable(header, needed, f"{path}, line 1", problems)}
+            unread = [name for name in header if name not in columns]
+            length = os.fstat(file.fileno()).st_size or 1
             any_rows = False
             for numbers, chunk in _chunks(rows, len(header), path):
                 any_rows = True
                 coded = {name: _coded(list(map(itemgetter(at), chunk))) for name, at in columns.items()}
-                yield Cells(coded, path, "line", numbers)
+                yield Cells(coded, path, "line", numbers, unread, os.lseek(file.fileno(), 0, os.SEEK_CUR) / length)
             if not any_rows:
                 problems.append(Problem(path, "the table has no rows", expected="a row for each person"))
     except UnicodeDecodeError as fault:

@@ -106,7 +106,7 @@ class Cluster:
 
     @property
     def server(self) -> Server:
-        return Server(self.folder, self.key, self.programs)
+        return Server(self.folder, self.key, self.programs, self.data / "postgres.server")
 
     def version(self) -> str | None:
         """Tell the cluster's major version, or None where there is none yet."""
@@ -138,16 +138,17 @@ class Cluster:
         if self.passwords.exists() and self.server.serves():
             return
         self.server.stop()
-        sweep(self.home)
-        self.programs.copy()
-        self.server.forget_the_dead()
-        if self.version() is None:
-            self._make()
-        elif not self.passwords.exists():
-            write_secret(self.passwords, self._with_new_passwords(self.folder))
-        if self.user and not self.pointer.exists():
-            self.pointer.write_text(str(self.home), "utf-8")
-        self.server.start()
+        with self.server.alone() as lock:
+            sweep(self.home)
+            self.programs.copy()
+            self.server.forget_the_dead()
+            if self.version() is None:
+                self._make()
+            elif not self.passwords.exists():
+                write_secret(self.passwords, self._with_new_passwords(self.folder))
+            if self.user and not self.pointer.exists():
+                write_secret(self.pointer, os.fsencode(self.home))
+            self.server.start(lock)
 
     def let_go(self) -> None:
         """Need the server no more, and stop it if nobody does."""
@@ -160,7 +161,7 @@ class Cluster:
         if self.version() is not None:
             self.folder.rename(unfinished(self.home))
         sweep(self.home)
-        for file in (self.pointer, self.passwords):
+        for file in (self.pointer, self.passwords, self.server.lock):
             file.unlink(missing_ok=True)
         shutil.rmtree(self.owners.folder, ignore_errors=True)
         if self.user and self.home.exists():

@@ -3,7 +3,8 @@
 In the data folder:
 
     postgres.lock        held while a process starts or stops the server
-    postgres.owners/     an empty file for each process that needs it, `<pid>.<when that process began>`
+    postgres.owners/     a file for each process that needs it, which that keeps locked as long as it lives
+    postgres.server      locked as long as the server lives, in whatever container
     postgres.passwords   the passwords of the roles, for nobody but the folder's user
     postgres/            the cluster; where root runs us, instead of it:
     postgres.folder      says which folder has the cluster and a copy of the programs, for a server that is not root's
@@ -15,30 +16,42 @@ docs/decisions/0006. What it is built of:
     server.py            the server's start and stop, and its socket
     programs.py          PostgreSQL's programs, out of a wheel
     processes.py         who lives, and who needs the server
-    closed_files.py      files that nobody else reads or swaps
+    closed_files.py      files that nobody else reads or swaps, and locks
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pwd
+import secrets
 import subprocess
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from adapters.postgres.closed_files import text_of
+from adapters.postgres.closed_files import (
+    bytes_of,
+    check_data_folder,
+    lock_in,
+    no_data_folder,
+    takes,
+    text_of,
+    write_secret,
+)
 from adapters.postgres.cluster import ROLE_NAMES, Cluster, Role
 from adapters.postgres.processes import wait_until
-from segmentation_core.errors import Problem, SettingsError, Unavailable
+from segmentation_core.errors import Conflict, Problem, SettingsError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["EmbeddedPostgres", "EmbeddedStatus", "Role"]
+
+
+_NAMES: Final = ("postgres", "postgres.folder", "postgres.lock", "postgres.owners", "postgres.passwords")
+_SECRET_BYTES: Final = 48
 
 
 class EmbeddedStatus(msgspec.Struct, frozen=True):
@@ -84,27 +97,48 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         """Stop the server, whoever needs it: sessions end, transactions are rolled back. Nothing where none runs."""
-        if self._data.is_dir():
+        if self.is_there():
             with self._locked() as cluster:
                 cluster.owners.remove_ours()
                 cluster.server.stop()
 
     def release(self) -> None:
         """Need the server no more: it stops, unless another live process needs it."""
-        if self._data.is_dir():
+        if self.is_there():
             with self._locked() as cluster:
                 cluster.let_go()
 
     def reset(self) -> None:
-        """Stop the server, whoever needs it, and delete the cluster and all that is in it."""
-        if self._data.is_dir():
+        """Stop the server and delete the cluster and all that is in it. Raises Conflict where a process needs it."""
+        if self.is_there():
             with self._locked() as cluster:
+                others = cluster.owners.others()
+                if others:
+                    numbers = ", ".join(map(str, others))
+                    raise Conflict(
+                        f"The embedded PostgreSQL in {self._data} is needed by process {numbers}: end it first."
+                    )
+                cluster.owners.remove_ours()
                 cluster.server.stop()
                 cluster.delete()
+
+    def is_there(self) -> bool:
+        """Tell whether the folder has anything of a server's, as it does from the first start on."""
+        check_data_folder(self._data)
+        return any(os.path.lexists(self._data / name) for name in _NAMES)
+
+    def secret(self, name: str) -> bytes:
+        """Return a secret that the folder keeps in a file of this name; it is drawn when it is first asked for."""
+        with self._locked() as cluster:
+            file = cluster.data / name
+            if not os.path.lexists(file):
+                write_secret(file, secrets.token_urlsafe(_SECRET_BYTES).encode())
+            return bytes_of(file)
 
     def status(self) -> EmbeddedStatus:
         """Look at the files and processes, and change nothing."""
         with _failures_told():
+            check_data_folder(self._data)
             cluster = Cluster.of(self._data)
             server = cluster.server
             running = server.running()
@@ -127,40 +161,31 @@ class EmbeddedPostgres:
             if not passwords:
                 raise Unavailable(f"The embedded PostgreSQL in {self._data} was never started.")
             name = ROLE_NAMES[role]
-            password = msgspec.json.decode(passwords, type=dict[str, str])[name]
+            try:
+                password = msgspec.json.decode(passwords, type=dict[str, str])[name]
+            except (msgspec.DecodeError, KeyError) as error:
+                expected = "to be removed while the server is stopped: the next start makes new ones"
+                raise SettingsError(
+                    Problem(str(cluster.passwords), "does not hold the roles' passwords", expected=expected)
+                ) from error
             return f"postgresql://{name}:{password}@/segmentation?host={cluster.server.socket}&port=5432"
 
     @contextmanager
     def _locked(self) -> Iterator[Cluster]:
         """Have the folder to ourselves. The system takes the lock from a process that dies."""
         with _failures_told():
-            lock = _lock_in(self._data)
-            try:
-                if not wait_until(lambda: _takes(lock)):
+            check_data_folder(self._data)
+            with ExitStack() as stack:
+                try:
+                    self._data.mkdir(0o700, parents=True, exist_ok=True)
+                    lock = stack.enter_context(lock_in(self._data / "postgres.lock"))
+                except OSError as error:
+                    raise no_data_folder(self._data, error) from error
+                if not wait_until(lambda: takes(lock)):
                     raise Unavailable(
                         f"Another process is starting or stopping the embedded PostgreSQL in {self._data}."
                     )
                 yield Cluster.of(self._data)
-            finally:
-                os.close(lock)
-
-
-def _lock_in(data: Path) -> int:
-    """Open the lock of a data folder, and make both where they are not there."""
-    try:
-        data.mkdir(0o700, parents=True, exist_ok=True)
-        return os.open(data / "postgres.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        problem = f"cannot be the data folder: {error.strerror}"
-        raise SettingsError(Problem(str(data), problem, expected="a folder that this user may write to")) from error
-
-
-def _takes(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from adapters.postgres.documents import stored
 from adapters.postgres.statements import WINDOW, Statement, is_id, the_id, the_total, window
 from segmentation_core.ports import Presets
-from segmentation_core.presets import Preset, PresetVersion
+from segmentation_core.presets import NamedPreset, Preset, PresetVersion
 from segmentation_core.users import folded_name
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _READ: Final = """
     FROM presets LEFT JOIN companies ON companies.id = presets.company_id
     {where}
 """
+_NAMES: Final = "SELECT presets.id, presets.name, presets.created FROM presets {where}"
 _IDS: Final = "SELECT presets.id FROM presets {where}"
 _NEWEST_FIRST: Final = " ORDER BY presets.created DESC, presets.id DESC"
 _COMPANY: Final = "presets.company_id"
@@ -51,8 +52,9 @@ ALL: Final = Statement(
     company=_COMPANY,
     given=_OWNER | {"folded_username": "presets.folded_username = %(folded_username)s"},
 )
-ALIKE: Final = Statement(_READ + _FIRST_ALIKE, company=_COMPANY, always=_ALIKE + "= %(company_id)s", given=_OWNER)
-ALIKE_OF_NO_COMPANY: Final = Statement(_READ + _FIRST_ALIKE, company=_COMPANY, always=_ALIKE + "IS NULL", given=_OWNER)
+NAMES: Final = Statement(_NAMES + _NEWEST_FIRST, company=_COMPANY, given=_OWNER)
+ALIKE: Final = Statement(_NAMES + _FIRST_ALIKE, company=_COMPANY, always=_ALIKE + "= %(company_id)s", given=_OWNER)
+ALIKE_OF_NO_COMPANY: Final = Statement(_NAMES + _FIRST_ALIKE, company=_COMPANY, always=_ALIKE + "IS NULL", given=_OWNER)
 ADD: Final = Statement(
     """
     INSERT INTO presets (company_id, owner_id, created_by_id, username, folded_username, name, folded_name, document,
@@ -142,19 +144,22 @@ class PostgresPresets(Presets):
         folded = None if username is None else folded_name(username)
         return await self._transaction.rows(ALL, Preset, owner=owner, folded_username=folded)
 
+    async def names(self, *, owner: int | None) -> list[NamedPreset]:
+        return await self._transaction.rows(NAMES, NamedPreset, owner=owner)
+
     async def versions(self, preset_id: int) -> list[PresetVersion]:
         return await self._transaction.rows(VERSIONS, PresetVersion, id=preset_id, version=None)
 
     async def version(self, preset_id: int, version: int) -> PresetVersion | None:
         return await self._transaction.row(VERSIONS, PresetVersion, id=preset_id, version=version)
 
-    async def alike(self, preset: Preset, *, owner: int | None) -> list[Preset]:
+    async def alike(self, preset: Preset, *, owner: int | None) -> list[NamedPreset]:
         if preset.fingerprint is None:
             return []
         statement = ALIKE_OF_NO_COMPANY if preset.company_id is None else ALIKE
         return await self._transaction.rows(
             statement,
-            Preset,
+            NamedPreset,
             fingerprint=preset.fingerprint,
             id=preset.id,
             company_id=preset.company_id,

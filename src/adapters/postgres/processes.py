@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import secrets
 import subprocess
 import time
 from dataclasses import dataclass
@@ -46,43 +48,87 @@ def process_by_ps(pid: int) -> Process | None:
 
 @dataclass(frozen=True)
 class Owners:
-    """The processes that need the server: in the folder an empty file for each, `<pid>.<when that process began>`.
+    """The processes that need the server: in the folder a file for each, which it keeps locked as long as it lives.
 
-    Whoever changes them holds the data folder's lock.
+    So a container sees those of another one, whose numbers mean nothing to it. A file's name is
+    `<pid>.<when that process began>.<something random>`. Whoever changes them holds the data folder's lock.
     """
 
     folder: Path
 
     def living(self) -> tuple[int, ...]:
-        """Tell the numbers of those that live."""
-        return tuple(sorted(int(file.name.partition(".")[0]) for file in self.folder.glob("*.*") if _lives(file)))
+        """Tell the numbers of those that live, as they are where they live."""
+        return tuple(sorted(_number(file) for file in self.folder.glob("*.*") if _lives(file)))
+
+    def others(self) -> tuple[int, ...]:
+        """Tell those that live and are not this process."""
+        ours = self._ours()
+        files = (file for file in self.folder.glob("*.*") if _lives(file))
+        return tuple(sorted(_number(file) for file in files if ours is None or not _is_open(file, ours)))
 
     def add_ours(self) -> None:
         """Let this process be one of them."""
         self.folder.mkdir(0o700, exist_ok=True)
-        self._ours().touch(0o600)
+        if self._ours() is not None:
+            return
+        process = process_of(os.getpid())
+        name = f"{os.getpid()}.{process.began if process else ''}.{secrets.token_hex(4)}"
+        descriptor = os.open(self.folder / name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _held[self._key()] = descriptor
 
     def remove_ours(self) -> None:
         """Let this process be none of them, and those that died neither."""
-        ours = self._ours()
+        descriptor = _held.pop(self._key(), None)
+        if descriptor is not None:
+            os.close(descriptor)
         for file in list(self.folder.glob("*.*")):
-            if file == ours or not _lives(file):
+            if not _lives(file):
                 file.unlink(missing_ok=True)
 
-    def _ours(self) -> Path:
-        process = process_of(os.getpid())
-        return self.folder / f"{os.getpid()}.{process.began if process else ''}"
+    def _ours(self) -> int | None:
+        """Return the open file by which this process is one of them, None where it is none, or was taken out."""
+        descriptor = _held.get(self._key())
+        if descriptor is None or os.fstat(descriptor).st_nlink == 0:
+            return None
+        return descriptor
+
+    def _key(self) -> tuple[Path, int]:
+        return self.folder, os.getpid()
+
+
+_held: Final[dict[tuple[Path, int], int]] = {}
+"""The open files by which this process owns: of a fork, what its parent holds is not its own."""
+
+
+def _number(owner: Path) -> int:
+    return int(owner.name.partition(".")[0])
 
 
 def _lives(owner: Path) -> bool:
-    pid, _, began = owner.name.partition(".")
-    process = process_of(int(pid)) if pid.isdecimal() else None
-    return process is not None and process.began == began
+    """Tell whether a process keeps the file locked. To ask is no claim: two that ask at once do not see each other."""
+    if not owner.name.partition(".")[0].isdecimal():
+        return False
+    try:
+        descriptor = os.open(owner, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
-def wait_until(done: Callable[[], bool]) -> bool:
+def _is_open(file: Path, descriptor: int) -> bool:
+    return os.path.samestat(file.lstat(), os.fstat(descriptor))
+
+
+def wait_until(done: Callable[[], bool], seconds: float = LONGEST_WAIT) -> bool:
     """Wait until it is done, and say whether it came to be in time."""
-    end = time.monotonic() + LONGEST_WAIT
+    end = time.monotonic() + seconds
     while not done():
         if time.monotonic() > end:
             return False

@@ -64,11 +64,14 @@ class Programs:
             shutil.rmtree(old)
         new.rename(self.folder.parent)
 
-    def run(self, cluster: Path, program: str, *arguments: str, stdin: str = "") -> None:
+    def run(
+        self, cluster: Path, program: str, *arguments: str, stdin: str = "", inherited: tuple[int, ...] = ()
+    ) -> None:
         """Run a program on the cluster in this folder, with none of our secrets in its environment.
 
         It has a session of its own, so that Ctrl-C at our terminal does not reach it or the server it starts. Nothing
         that it gives to a shell has the folder's name in it: that goes by PGDATA, and the folder is the current one.
+        Of our open files it has the `inherited` ones, and no others.
         """
         done = subprocess.run(  # noqa: S603  the wheel's programs
             [str(self.folder / "pginstall" / "bin" / program), *arguments],
@@ -82,6 +85,7 @@ class Programs:
             env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", "PGDATA": str(cluster)},
             start_new_session=True,
             umask=0o077,
+            pass_fds=inherited,
             user=self.user.pw_uid if self.user else None,
             group=self.user.pw_gid if self.user else None,
             extra_groups=[] if self.user else None,

@@ -6,17 +6,21 @@ import os
 import shutil
 import signal
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from adapters.postgres.closed_files import give, overwrite, text_of, told
+from psycopg.pq import PGconn, Ping
+
+from adapters.postgres.closed_files import give, lock_in, overwrite, takes, text_of, told
 from adapters.postgres.processes import LONGEST_WAIT, process_of, wait_until
 from adapters.postgres.programs import LINES_TOLD
 from segmentation_core.errors import Problem, SettingsError, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from adapters.postgres.programs import Programs
 
 _SETTINGS: Final = {
@@ -30,22 +34,30 @@ _SETTINGS: Final = {
 _LARGEST_LOG: Final = 16 * 2**20
 _NO_PROCESS: Final = "2147483647"
 _STATUS_LINE: Final = 7
+_PING_SECONDS: Final = 5
+_LAST_BREATH: Final = 3
+"""The most seconds that the parts of a killed server may take to notice and end."""
 
 
 class Running(NamedTuple):
-    """A server that lives; it takes connections when it is ready."""
+    """A server that lives, and what it says of itself: `starting`, `ready`, `stopping`."""
 
     pid: int
-    is_ready: bool
+    state: str
 
 
 @dataclass(frozen=True)
 class Server:
-    """The server of the cluster in `folder`; `key` is the data folder's, and so no other server's."""
+    """The server of the cluster in `folder`; `key` is the data folder's, and so no other server's.
+
+    `lock` is a file that a server inherits locked, and so keeps locked as long as any of its processes lives, be it in
+    another container, where nobody here sees it.
+    """
 
     folder: Path
     key: str
     programs: Programs
+    lock: Path
 
     @property
     def log(self) -> Path:
@@ -63,18 +75,42 @@ class Server:
         process = process_of(pid) if pid else None
         if process is None or f"cluster_name=segmentation-{self.key}" not in process.command:
             return None
-        return Running(pid, is_ready=len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == "ready")
+        return Running(pid, lines[_STATUS_LINE].strip() if len(lines) > _STATUS_LINE else "starting")
 
     def serves(self) -> bool:
-        """Tell whether it runs, is ready and can be reached. Raises Unavailable where it does not get ready."""
-        if self.running() is None:
-            return False
-        if not self._gets_ready():
-            raise Unavailable(f"The embedded PostgreSQL does not get ready. {self._log_told()}")
-        return self.socket.exists()
+        """Tell whether it runs and takes connections, once a start has ended; one that is stopping does not.
 
-    def start(self) -> None:
-        """Start it, and wait until it is ready."""
+        Raises Unavailable where it does not get ready.
+        """
+        if not wait_until(lambda: (running := self.running()) is None or self._is_settled(running)):
+            raise Unavailable(f"The embedded PostgreSQL does not get ready. {self._log_told()}")
+        return self.running() is not None and self._answers()
+
+    def _is_settled(self, running: Running) -> bool:
+        """Tell whether waiting changes nothing: it answers, is on its way out, or cannot be reached."""
+        return self._answers() or running.state == "stopping" or (running.state == "ready" and not self.socket.exists())
+
+    def _answers(self) -> bool:
+        """Ask it as pg_isready does, without signing in."""
+        asked = f"host={self.socket} port=5432 connect_timeout={_PING_SECONDS}"
+        return PGconn.ping(asked.encode()) == Ping.OK
+
+    @contextmanager
+    def alone(self) -> Iterator[int]:
+        """Give the lock that nobody's server has, for one to inherit. Raises Unavailable where one has it.
+
+        What a killed server left behind ends by itself within a moment.
+        """
+        with lock_in(self.lock) as lock:
+            if not wait_until(lambda: takes(lock), _LAST_BREATH):
+                raise Unavailable(
+                    f"{self.folder} is in use by a PostgreSQL that is not seen from here: another container's, or what "
+                    "is left of one. End it first; of several containers each needs a data folder of its own."
+                )
+            yield lock
+
+    def start(self, lock: int) -> None:
+        """Start it with the lock of `alone`, and wait until it is ready."""
         self._make_socket_folder()
         if self.log.exists() and self.log.lstat().st_size > _LARGEST_LOG:
             self.log.replace(self.log.with_suffix(".log.1"))
@@ -84,10 +120,13 @@ class Server:
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         waiting = ("-w", "-t", str(LONGEST_WAIT))
         try:
-            self.programs.run(self.folder, "pg_ctl", "start", "-s", *waiting, "-l", self.log.name, "-o", options)
+            self.programs.run(
+                self.folder, "pg_ctl", "start", "-s", *waiting, "-l", self.log.name, "-o", options, inherited=(lock,)
+            )
         except Unavailable as error:
-            if not self._gets_ready():  # a start that a killed process began may have come first
-                raise Unavailable(f"The embedded PostgreSQL cannot start. {self._log_told()}") from error
+            raise Unavailable(f"The embedded PostgreSQL cannot start. {self._log_told()}") from error
+        if not self.serves():
+            raise Unavailable(f"The embedded PostgreSQL ended again. {self._log_told()}")
 
     def stop(self) -> None:
         """Stop it if it runs: sessions end, transactions are rolled back."""
@@ -97,7 +136,8 @@ class Server:
                 os.kill(running.pid, signal.SIGINT)
             if not wait_until(lambda: process_of(running.pid) is None):
                 raise Unavailable(f"The embedded PostgreSQL does not stop. {self._log_told()}")
-        self._remove_socket_folder()
+        with self.alone():
+            self._remove_socket_folder()
 
     def forget_the_dead(self) -> None:
         """Let a dead server's number not keep ours from starting, be it a stranger's by now, or not collected yet.
@@ -111,11 +151,6 @@ class Server:
             process = process_of(int(lines[0]))
             if not process or "postgres" not in process.command or "cluster_name=segmentation-" in process.command:
                 overwrite(file, "\n".join([_NO_PROCESS, *lines[1:], ""]))
-
-    def _gets_ready(self) -> bool:
-        wait_until(lambda: (running := self.running()) is None or running.is_ready)
-        running = self.running()
-        return running is not None and running.is_ready
 
     def _log_told(self) -> str:
         lines = text_of(self.log).splitlines()[-LINES_TOLD:]

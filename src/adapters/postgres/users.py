@@ -66,10 +66,6 @@ SET_PASSWORD_HASH: Final = Statement(
     "UPDATE users SET password_hash = %(password_hash)s {where}", company=_COMPANY, always=_BY_ID
 )
 DELETE: Final = Statement("DELETE FROM users {where}", company=_COMPANY, always=_BY_ID)
-TAKE_TURNS: Final = Statement("SELECT pg_advisory_xact_lock(6007126, 1)")
-"""The number is ours alone in the database."""
-
-SUPER_ADMINS: Final = Statement(_READ, company=_COMPANY, always="users.role = 'SuperAdmin' AND users.active")
 
 
 class PostgresUsers(Users):
@@ -117,10 +113,6 @@ class PostgresUsers(Users):
         asked = {"role": query.role, "active": query.active, "search": query.search.casefold() or None}
         users = await self._transaction.rows(PAGE, User, **asked, **window(offset, limit))
         return users, await self._transaction.row(COUNT, the_total, **asked) or 0
-
-    async def lock_super_admins(self) -> list[int]:
-        await self._transaction.do(TAKE_TURNS)
-        return [user.id for user in await self._transaction.rows(SUPER_ADMINS, User)]
 
 
 def _account(*, password_hash: str, **user: Any) -> Account:  # noqa: ANN401  columns of a row

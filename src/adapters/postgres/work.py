@@ -15,6 +15,7 @@ from adapters.postgres.audit import PostgresAudit
 from adapters.postgres.companies import PostgresCompanies
 from adapters.postgres.errors import RETRIED, is_lost, translated
 from adapters.postgres.presets import PostgresPresets
+from adapters.postgres.resets import PostgresResets
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.statements import Transaction
 from adapters.postgres.throttle import PostgresThrottle
@@ -89,6 +90,7 @@ class PostgresStores(Stores):
         self.sessions = PostgresSessions(transaction)
         self.presets = PostgresPresets(transaction)
         self.audit = PostgresAudit(transaction, audit_key)
+        self.resets = PostgresResets(transaction)
         self.throttle = PostgresThrottle(transaction)
 
 

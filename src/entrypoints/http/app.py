@@ -19,6 +19,7 @@ from entrypoints.http import (
     documented,
     measuring,
     operations,
+    passwords,
     platforms,
     presets,
     questions,
@@ -54,6 +55,9 @@ def create_app(container: Container) -> Litestar:
             measuring.show,
             sign_in.login,
             sign_in.logout,
+            passwords.change_password,
+            passwords.forgot_password,
+            passwords.reset_password,
             sign_in.protected,
             sign_in.me,
             audience.build,
@@ -94,6 +98,9 @@ def create_app(container: Container) -> Litestar:
                 "counting",
                 "profiles",
                 "read_filters",
+                "change_password",
+                "asked_resets",
+                "reset_password",
                 "build_audience",
                 "explain_plan",
                 "manage_users",
@@ -133,13 +140,16 @@ def create_app(container: Container) -> Litestar:
 
 @asynccontextmanager
 async def _running(container: Container) -> AsyncIterator[None]:
-    """Open the stores, and record builds, as long as the application runs."""
-    work, builds = container.work(), container.builds()
+    """Open the stores, record builds and send mail, as long as the application runs."""
+    work, builds, resets = container.work(), container.builds(), container.asked_resets()
     await work.open()
     recording = asyncio.create_task(builds.run())
+    sending = asyncio.create_task(resets.run())
     try:
         yield
     finally:
+        await resets.finish()
+        await cancelled(sending)
         await cancelled(recording)
         await work.close()
 

@@ -39,6 +39,10 @@ PROBLEM: Final = "application/problem+json"
 FURTHER: Final[dict[str, frozenset[int]]] = {
     "signIn": frozenset({401, 403, 429, 503}),
     "signOut": frozenset({503}),
+    "getReadiness": frozenset({503}),
+    "changePassword": frozenset({429}),
+    "forgotPassword": frozenset({403}),
+    "resetPassword": frozenset({403, 503}),
     "createUser": frozenset({409}),
     "changeUser": frozenset({409}),
     "deleteUser": frozenset({409}),
@@ -62,6 +66,7 @@ _MEANING: Final = {
     401: "Nobody is signed in with what the request carries.",
     403: "The account may not do this, or the CSRF token is not this session's.",
     404: "It is not there, or it is not the caller's to see.",
+    408: "The body did not arrive in time.",
     409: "Something of that name exists already, or what exists forbids the change.",
     412: "It has changed since the client read it (If-Match).",
     413: "The body is larger than the service takes.",
@@ -87,6 +92,9 @@ _FILTER: Final = {"audienceFilters": {"age": ["30-40", "40-50"], "household_size
 
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "signIn": {"username": "analyst", "password": "correct horse battery"},
+    "changePassword": {"current_password": "correct horse battery", "new_password": "four other plain words"},
+    "forgotPassword": {"username": "ana@example.com"},
+    "resetPassword": {"token": "as-it-stands-in-the-mail", "new_password": "four other plain words"},
     "buildAudience": {**_FILTER, "segments": {}, "metadata": {}},
     "sizeAudience": _FILTER,
     "facetAudience": _FILTER,
@@ -142,7 +150,7 @@ def statuses(operation: Operation, *, public: bool) -> set[int]:
     headers = {one.name for one in parameters}
     found = {400} | FURTHER.get(str(operation.operation_id), frozenset())
     found |= set() if public else {401, 403, 503}
-    found |= {413, 415} if operation.request_body else set()
+    found |= {408, 413, 415} if operation.request_body else set()
     found |= {404} if any(one.param_in == "path" for one in parameters) else set()
     found |= {412} if "If-Match" in headers else set()
     return found | ({304} if "If-None-Match" in headers else set())
@@ -158,7 +166,7 @@ def _complete(operation: Operation, *, public: bool) -> None:
             headers["X-Request-ID"] = _REQUEST_ID
             if name in TAGGED or _takes(operation, "If-None-Match"):
                 headers["ETag"] = _ETAG
-            if name in {"signIn", "signOut"}:
+            if name in {"signIn", "signOut", "changePassword"}:
                 headers["Set-Cookie"] = _SET_COOKIE
     responses |= {str(status): _refusal(status) for status in sorted(statuses(operation, public=public))}
     operation.responses = responses

@@ -20,7 +20,7 @@ from entrypoints.http.sign_in import Message
 from segmentation_core.documents import parse_json
 from segmentation_core.errors import DocumentError, Problem, RequestError
 from segmentation_core.permissions import READ_PRESETS, WRITE_PRESETS
-from segmentation_core.presets import Preset, PresetVersion
+from segmentation_core.presets import NamedPreset, PresetVersion
 from segmentation_core.usecases import ManagePresets, PresetView
 
 Sent = dict[str, Any] | str
@@ -34,7 +34,7 @@ class PresetName(msgspec.Struct, frozen=True):
     preset_name: str
 
     @classmethod
-    def of(cls, preset: Preset) -> PresetName:
+    def of(cls, preset: NamedPreset) -> PresetName:
         """Return what a preset is known by."""
         return cls(preset.id, preset.name)
 
@@ -73,8 +73,8 @@ class PresetDetails(msgspec.Struct, frozen=True):
             created_by_id=preset.created_by_id,
             updated_date=preset.updated,
             version=preset.version,
-            valid=view.meaning.valid,
-            problems=view.meaning.problems,
+            valid=not view.problems,
+            problems=view.problems,
         )
 
     @classmethod
@@ -118,9 +118,9 @@ class PresetEntry(msgspec.Struct, frozen=True):
     created_date: datetime
 
     @classmethod
-    def of(cls, view: PresetView) -> PresetEntry:
+    def of(cls, preset: NamedPreset) -> PresetEntry:
         """Return what a list tells of a preset."""
-        return cls(view.preset.id, view.preset.name, view.preset.created)
+        return cls(preset.id, preset.name, preset.created)
 
 
 class PresetList(msgspec.Struct, frozen=True):
@@ -221,7 +221,7 @@ async def list_presets(
     if_none_match: IfNoneMatch = "",
 ) -> Response[PresetList]:
     """Return the names of all presets that the caller may read, the newest first."""
-    found = tuple(map(PresetEntry.of, await manage_presets.all(request.acting)))
+    found = tuple(map(PresetEntry.of, await manage_presets.names(request.acting)))
     if wants_csv(request):
         return csv_table(rows_of(found, PresetEntry), "presets")
     return listed(PresetList(found, len(found)), if_none_match)
@@ -365,7 +365,7 @@ def _saved(view: PresetView, what: str, *, status: int = 200) -> Response[SavedA
     message = f"The preset is {what}."
     if view.alike:
         message += f" It means the same people as {_in_words([preset.name for preset in view.alike])}."
-    if not view.meaning.valid:
+    if view.problems:
         message += " The catalogue does not know all that it names."
     answer = SavedAnswer(message, PresetDetails.alone(view))
     return Response(answer, status_code=status, headers=version_tag(view.preset))

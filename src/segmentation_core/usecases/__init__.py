@@ -2,11 +2,13 @@
 
 from segmentation_core.usecases.acting import Acting, Client
 from segmentation_core.usecases.audiences import Audience, BuildAudience, ExplainPlan, Explanation
+from segmentation_core.usecases.changing_passwords import ChangePassword
 from segmentation_core.usecases.managing_presets import ManagePresets, PresetView
 from segmentation_core.usecases.managing_users import ManageUsers, NewUser
 from segmentation_core.usecases.operating import Operate
 from segmentation_core.usecases.reading_audit import ReadAudit
 from segmentation_core.usecases.reading_filters import Asked, ReadFilters
+from segmentation_core.usecases.resetting_passwords import ResetOutcome, ResetPassword, SendReset
 from segmentation_core.usecases.signing_in import Authenticate, SignIn, SignOut
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     "Audience",
     "Authenticate",
     "BuildAudience",
+    "ChangePassword",
     "Client",
     "ExplainPlan",
     "Explanation",
@@ -25,6 +28,9 @@ __all__ = [
     "PresetView",
     "ReadAudit",
     "ReadFilters",
+    "ResetOutcome",
+    "ResetPassword",
+    "SendReset",
     "SignIn",
     "SignOut",
 ]

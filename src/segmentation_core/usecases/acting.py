@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from segmentation_core.audit import Entry
+from segmentation_core.errors import NotSignedIn
 from segmentation_core.users import User
 
 if TYPE_CHECKING:
@@ -34,21 +35,34 @@ class Acting(msgspec.Struct, frozen=True):
     user: User
     request_id: str | None = None
 
-    def entry(
+    def require_unchanged(self, now: User | None) -> None:
+        """Raise NotSignedIn unless this account, as a store has it now, may still do what it could do.
+
+        A request may have waited long since it was let in, as for the hash of a password.
+        """
+        if now is None or not now.active or (now.role, now.company_id) != (self.user.role, self.user.company_id):
+            msg = "Your account has changed since this began, and nothing was done: sign in again."
+            raise NotSignedIn(msg)
+
+    def entry(  # noqa: PLR0913  what an entry says
         self,
         action: str,
         subject: str,
         at: datetime,
         *,
+        company_id: int | msgspec.UnsetType | None = msgspec.UNSET,
         before: dict[str, Any] | None = None,
         after: dict[str, Any] | None = None,
     ) -> Entry:
-        """Return the audit entry of something that this account did, for its company's chain."""
+        """Return the audit entry of something that this account did to `subject`.
+
+        It is for the chain of the company that the subject belongs to, None for that of none; unset, the account's own.
+        """
         return Entry(
             action=action,
             actor_id=self.user.id,
             actor=self.user.username,
-            company_id=self.user.company_id,
+            company_id=self.user.company_id if company_id is msgspec.UNSET else company_id,
             subject=subject,
             at=at,
             before=before,

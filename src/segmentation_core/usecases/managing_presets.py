@@ -2,41 +2,53 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
 
 from segmentation_core.errors import Forbidden, NotFound, Problem, RequestError, Stale
 from segmentation_core.presets import (
-    Meaning,
+    NamedPreset,
     Preset,
     PresetVersion,
+    fingerprint_of,
     has_known_meaning,
     may_read,
     may_write,
-    meaning_of,
     preset_document,
+    problems_of,
     reads_of,
     shown_to,
-    told_meaning,
+    written_by,
 )
 from segmentation_core.references import References, references_in
 from segmentation_core.usecases.reading_filters import looked_up
 from segmentation_core.users import User, check_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from segmentation_core.audit import Entry
     from segmentation_core.catalog import Catalog
     from segmentation_core.ports import Clock, Stores, Thinking, Work
     from segmentation_core.usecases.acting import Acting
 
 
+_WithAlike: TypeAlias = "tuple[Preset, list[NamedPreset]]"
+"""A preset, and those that mean the same."""
+
+
 class PresetView(msgspec.Struct, frozen=True):
-    """A preset as an account may see it, what it means to the present catalogue, and those that mean the same."""
+    """A preset as an account may see it, what the present catalogue does not know of it, and those that mean the same.
+
+    `problems` is empty where the catalogue knows all that the document names.
+    """
 
     preset: Preset
-    meaning: Meaning
-    alike: tuple[Preset, ...] = ()
+    problems: tuple[Problem, ...]
+    alike: tuple[NamedPreset, ...] = ()
 
 
 class ManagePresets:
@@ -47,14 +59,13 @@ class ManagePresets:
         self._catalog = catalog
         self._thinking = thinking
         self._clock = clock
-        self._no_presets = References({}, catalog)
 
     async def create(self, by: Acting, name: str, sent: object) -> PresetView:
         """Save a filter under a name. Raises RequestError with paths, Conflict where the caller has one of the name."""
         check_name(name, path="$.preset_name")
         document = preset_document(sent)
+        meaning = await self._meaning(by, document)
         user, now = by.user, self._clock.now()
-        meaning = await self._meaning(by, document, user.company_id)
         preset = Preset(
             id=0,
             company_id=user.company_id,
@@ -67,16 +78,17 @@ class ManagePresets:
             created=now,
             updated=now,
             version=1,
-            catalog=self._catalog.title,
-            fingerprint=_lasting(meaning, document),
+            **meaning,
         )
 
-        async def add(stores: Stores) -> tuple[Preset, list[Preset]]:
+        async def add(stores: Stores) -> _WithAlike:
             added = await stores.presets.add(preset)
-            await stores.audit.add(by.entry("preset created", f"preset {added.id}", now, after=_told(added)))
-            return added, await _alike(stores, user, added, meaning)
+            await stores.audit.add(
+                by.entry("preset created", f"preset {added.id}", now, company_id=added.company_id, after=_told(added))
+            )
+            return added, await stores.presets.alike(added, owner=reads_of(user))
 
-        return _view(user, *await self._work.run(user.scope, add), meaning)
+        return await self._view(by, *await self._work.run(user.scope, add))
 
     async def page(self, by: Acting, *, search: str, offset: int, limit: int) -> tuple[list[PresetView], int]:
         """Return some of the presets that the caller may read, the newest first, and how many there are."""
@@ -93,20 +105,18 @@ class ManagePresets:
         )
         return await self._views(by, found)
 
+    async def names(self, by: Acting) -> list[NamedPreset]:
+        """Return what every preset that the caller may read is known by, the newest first."""
+        return await self._work.run(by.user.scope, lambda stores: stores.presets.names(owner=reads_of(by.user)))
+
     async def get(self, by: Acting, preset_id: int) -> PresetView:
         """Return a preset. Raises NotFound where it is not there, or not the caller's to see."""
 
-        async def read(stores: Stores) -> tuple[Preset, list[Preset]]:
+        async def read(stores: Stores) -> _WithAlike:
             preset = await _found(stores, by.user, preset_id)
             return preset, await stores.presets.alike(preset, owner=reads_of(by.user))
 
-        preset, alike = await self._work.run(by.user.scope, read)
-        if not references_in(preset.document):
-            (view,) = await self._views(by, [preset])
-            return replace(view, alike=tuple(alike))
-        meaning = await self._meaning(by, preset.document, preset.company_id)
-        same = await self._work.run(by.user.scope, lambda stores: _alike(stores, by.user, preset, meaning))
-        return _view(by.user, preset, same, meaning)
+        return await self._view(by, *await self._work.run(by.user.scope, read))
 
     async def versions(self, by: Acting, preset_id: int) -> list[PresetVersion]:
         """Return the history of a preset, the newest first. Raises NotFound."""
@@ -138,7 +148,13 @@ class ManagePresets:
         if name is not None:
             check_name(name, path="$.preset_name")
         document = None if sent is None else preset_document(sent)
-        return await self._changed(by, preset_id, "preset changed", name, document, version)
+        meaning = {} if document is None else await self._meaning(by, document)
+
+        def changed(preset: Preset) -> Preset:
+            written = preset.document if document is None else written_by(by.user, document, preset.document)
+            return replace(preset, name=name or preset.name, document=written, **meaning)
+
+        return await self._changed(by, preset_id, "preset changed", changed, version)
 
     async def revert(self, by: Acting, preset_id: int, to: int, *, version: int | None = None) -> PresetView:
         """Make a preset again what it was at a version; that is a change like any other. Raises as `change` does."""
@@ -152,7 +168,12 @@ class ManagePresets:
             return found
 
         earlier = await self._work.run(by.user.scope, read)
-        return await self._changed(by, preset_id, "preset reverted", earlier.name, earlier.document, version)
+        meaning = await self._meaning(by, earlier.document)
+
+        def changed(preset: Preset) -> Preset:
+            return replace(preset, name=earlier.name, document=earlier.document, **meaning)
+
+        return await self._changed(by, preset_id, "preset reverted", changed, version)
 
     async def delete(self, by: Acting, preset_id: int, *, version: int | None = None) -> None:
         """Delete a preset with its history. Raises NotFound, Forbidden, and Stale."""
@@ -161,80 +182,71 @@ class ManagePresets:
         async def remove(stores: Stores) -> None:
             preset = await _writable(stores, by.user, preset_id, version)
             await stores.presets.delete(preset_id)
-            await stores.audit.add(by.entry("preset deleted", f"preset {preset_id}", now, before=_told(preset)))
+            await stores.audit.add(
+                by.entry(
+                    "preset deleted", f"preset {preset_id}", now, company_id=preset.company_id, before=_told(preset)
+                )
+            )
 
         await self._work.run(by.user.scope, remove)
 
-    async def _changed(  # noqa: PLR0913, PLR0917  what is changed, and by whom
-        self,
-        by: Acting,
-        preset_id: int,
-        action: str,
-        name: str | None,
-        document: dict[str, Any] | None,
-        version: int | None,
+    async def _meaning(self, by: Acting, document: dict[str, Any]) -> dict[str, Any]:
+        """Return what a preset keeps of a document's meaning.
+
+        It is made before a unit of work begins: so nobody waits for it at a lock.
+        """
+        made = await self._thinking.answer(lambda: fingerprint_of(document, self._catalog), by=by.user.id)
+        return {"catalog": self._catalog.title, "fingerprint": made}
+
+    async def _changed(
+        self, by: Acting, preset_id: int, action: str, changed: Callable[[Preset], Preset], version: int | None
     ) -> PresetView:
-        """Change a preset; a name or document that is None stays. What it means is worked out before it is locked."""
-        present = await self._work.run(by.user.scope, lambda stores: _writable(stores, by.user, preset_id, version))
-        meant = present.document if document is None else document
-        meaning = await self._meaning(by, meant, present.company_id)
         now = self._clock.now()
 
-        async def store(stores: Stores) -> tuple[Preset, list[Preset]]:
+        async def store(stores: Stores) -> _WithAlike:
             before = await _writable(stores, by.user, preset_id, version)
-            if document is None and before.document != present.document:
-                msg = "Somebody else has just changed this preset."
-                raise Stale(msg)
-            after = replace(
-                before,
-                name=name or before.name,
-                document=before.document if document is None else document,
-                updated=now,
-                version=before.version + 1,
-                catalog=self._catalog.title,
-                fingerprint=_lasting(meaning, meant),
-            )
+            after = replace(changed(before), updated=now, version=before.version + 1)
             await stores.presets.change(after, by.user.username)
             await stores.audit.add(
-                by.entry(action, f"preset {preset_id}", now, before=_told(before), after=_told(after))
+                by.entry(
+                    action,
+                    f"preset {preset_id}",
+                    now,
+                    company_id=before.company_id,
+                    before=_told(before),
+                    after=_told(after),
+                )
             )
-            return after, await _alike(stores, by.user, after, meaning)
+            return after, await stores.presets.alike(after, owner=reads_of(by.user))
 
-        return _view(by.user, *await self._work.run(by.user.scope, store), meaning)
+        return await self._view(by, *await self._work.run(by.user.scope, store))
 
-    async def _meaning(self, by: Acting, document: dict[str, Any], company_id: int | None) -> Meaning:
-        references = await self._references(by, [document])
-        return await self._thinking.answer(lambda: meaning_of(document, references, company_id), by=by.user.id)
+    async def _view(self, by: Acting, preset: Preset, alike: Sequence[NamedPreset]) -> PresetView:
+        (view,) = await self._views(by, [preset])
+        return replace(view, alike=tuple(alike))
 
     async def _views(self, by: Acting, presets: list[Preset]) -> list[PresetView]:
-        if all(has_known_meaning(preset, self._catalog) for preset in presets):
-            references = self._no_presets
-            return [_view(by.user, preset, [], told_meaning(preset, references)) for preset in presets]
+        """Return presets as the caller may see them; what was saved with this catalogue is not read again."""
         references = await self._references(by, [preset.document for preset in presets])
-        return await self._thinking.answer(
-            lambda: [_view(by.user, preset, [], told_meaning(preset, references)) for preset in presets], by=by.user.id
-        )
+
+        def views() -> list[PresetView]:
+            return [
+                PresetView(
+                    replace(preset, document=shown_to(by.user, preset.document)), problems_of(preset, references)
+                )
+                for preset in presets
+            ]
+
+        if all(has_known_meaning(preset, self._catalog) for preset in presets):
+            return views()
+        return await self._thinking.answer(views, by=by.user.id)
 
     async def _references(self, by: Acting, documents: list[dict[str, Any]]) -> References:
         """Return the presets that some documents lead to, as the caller may read them; mostly that is none."""
         referring = [document for document in documents if references_in(document)]
         if not referring:
-            return self._no_presets
+            return References({}, self._catalog)
         return await self._work.run(by.user.scope, lambda stores: looked_up(stores, by.user, referring, self._catalog))
-
-
-def _lasting(meaning: Meaning, document: dict[str, Any]) -> str | None:
-    """Return what is stored of a document's meaning; nothing where that hangs on other presets."""
-    return None if references_in(document) else meaning.fingerprint
-
-
-async def _alike(stores: Stores, user: User, preset: Preset, meaning: Meaning) -> list[Preset]:
-    """Return the presets that mean what a preset means now."""
-    return await stores.presets.alike(replace(preset, fingerprint=meaning.fingerprint), owner=reads_of(user))
-
-
-def _view(user: User, preset: Preset, alike: list[Preset], meaning: Meaning) -> PresetView:
-    return PresetView(replace(preset, document=shown_to(user, preset.document)), meaning, tuple(alike))
 
 
 async def _found(stores: Stores, user: User, preset_id: int, *, lock: bool = False) -> Preset:
@@ -256,6 +268,31 @@ async def _writable(stores: Stores, user: User, preset_id: int, version: int | N
     return preset
 
 
+def _entry(  # noqa: PLR0913  what an entry says
+    by: Acting,
+    action: str,
+    preset: Preset,
+    at: datetime,
+    *,
+    before: Preset | None = None,
+    after: Preset | None = None,
+) -> Entry:
+    return by.entry(
+        action,
+        f"preset {preset.id}",
+        at,
+        company_id=preset.company_id,
+        before=_told(before) if before else None,
+        after=_told(after) if after else None,
+    )
+
+
 def _told(preset: Preset) -> dict[str, Any]:
     """Return what the audit trail keeps of a preset."""
-    return {"name": preset.name, "document": preset.document, "version": preset.version, "username": preset.username}
+    return {
+        "name": preset.name,
+        "document": preset.document,
+        "version": preset.version,
+        "username": preset.username,
+        "company_name": preset.company_name,
+    }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from segmentation_core.errors import Conflict, Forbidden, NotFound, Problem, RequestError
+from segmentation_core.errors import Forbidden, NotFound, Problem, RequestError
 from segmentation_core.permissions import MANAGE_USERS, require
 from segmentation_core.users import (
     Role,
@@ -19,9 +19,13 @@ from segmentation_core.users import (
     check_password_of,
     require_may_change,
     require_may_give,
+    told,
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from segmentation_core.audit import Entry
     from segmentation_core.ports import Clock, Passwords, Stores, Work
     from segmentation_core.usecases.acting import Acting
 
@@ -64,7 +68,8 @@ class ManageUsers:
     async def create(self, by: Acting, new: NewUser) -> User:
         """Make an account. An Admin's joins the Admin's company; a SuperAdmin names one, which is made if need be.
 
-        Raises Forbidden for who may not, RequestError with paths, PasswordRefused, and Conflict for a name taken.
+        Raises Forbidden for who may not, NotSignedIn where the caller's account has changed meanwhile, RequestError
+        with paths, PasswordRefused, and Conflict for a name taken.
         """
         require(MANAGE_USERS, by.user)
         require_may_give(by.user, new.role)
@@ -81,6 +86,7 @@ class ManageUsers:
         now = self._clock.now()
 
         async def add(stores: Stores) -> User:
+            by.require_unchanged(await stores.users.by_id(by.user.id, lock=True))
             company = await stores.companies.named(company_name) if company_name else None
             user = User(
                 id=0,
@@ -96,7 +102,9 @@ class ManageUsers:
                 created_by_id=by.user.id,
             )
             user = await stores.users.add(user, password_hash)
-            await stores.audit.add(by.entry("user created", f"user {user.id}", now, after=_told(user)))
+            await stores.audit.add(
+                by.entry("user created", f"user {user.id}", now, company_id=user.company_id, after=told(user))
+            )
             return user
 
         return await self._work.run(by.user.scope, add)
@@ -104,8 +112,8 @@ class ManageUsers:
     async def change(self, by: Acting, user_id: int, change: UserChange) -> User:
         """Change an account. A new password or role, or being shut out, ends its sessions at once.
 
-        Raises NotFound where there is none in scope, Forbidden, RequestError, PasswordRefused, and Conflict for the
-        last SuperAdmin.
+        Raises NotFound where there is none in scope, NotSignedIn where the caller's account has changed meanwhile,
+        Forbidden, RequestError and PasswordRefused.
         """
         require(MANAGE_USERS, by.user)
         if change == UserChange():
@@ -123,19 +131,18 @@ class ManageUsers:
         now = self._clock.now()
 
         async def store(stores: Stores) -> User:
-            before = await _found(stores, user_id)
+            before = await _locked(stores, by, user_id)
             after = change.applied(before)
             require_may_change(by.user, before, after)
             check_password_of(before.username, password or "")
-            if before.role == "SuperAdmin" and before.active and not after.active:
-                await _require_another_super_admin(stores, before)
             await stores.users.change(after)
             if password_hash:
                 await stores.users.set_password_hash(user_id, password_hash)
+                await stores.resets.end(user_id)
             if password_hash or after.role != before.role or not after.active:
                 await stores.sessions.end_all(user_id)
-            told = _told(after) | ({"password": "changed"} if password_hash else {})
-            await stores.audit.add(by.entry("user changed", f"user {user_id}", now, before=_told(before), after=told))
+            now_told = told(after) | ({"password": "changed"} if password_hash else {})
+            await stores.audit.add(_entry(by, "user changed", before, now, before=told(before), after=now_told))
             return after
 
         return await self._work.run(by.user.scope, store)
@@ -143,7 +150,7 @@ class ManageUsers:
     async def delete(self, by: Acting, user_id: int) -> None:
         """Delete an account: its sessions end, its name is free, its presets stay with the company's Admins.
 
-        Raises RequestError for oneself, NotFound, Forbidden, and Conflict for the last SuperAdmin.
+        Raises RequestError for oneself, NotSignedIn as above, NotFound and Forbidden.
         """
         require(MANAGE_USERS, by.user)
         if user_id == by.user.id:
@@ -151,28 +158,31 @@ class ManageUsers:
         now = self._clock.now()
 
         async def remove(stores: Stores) -> None:
-            before = await _found(stores, user_id)
+            before = await _locked(stores, by, user_id)
             require_may_change(by.user, before, before)
-            if before.role == "SuperAdmin" and before.active:
-                await _require_another_super_admin(stores, before)
             await stores.users.delete(user_id)
-            await stores.audit.add(by.entry("user deleted", f"user {user_id}", now, before=_told(before)))
+            await stores.audit.add(
+                by.entry("user deleted", f"user {user_id}", now, company_id=before.company_id, before=told(before))
+            )
 
         await self._work.run(by.user.scope, remove)
 
 
-async def _found(stores: Stores, user_id: int) -> User:
-    user = await stores.users.by_id(user_id, lock=True)
+async def _locked(stores: Stores, by: Acting, user_id: int) -> User:
+    """Return the account that is acted on. Both it and the one that acts stay as they are from now on.
+
+    They are locked in the order of their ids: of two that act on each other, one is done before the other is looked at,
+    and finds that it may not act any more. So the last SuperAdmin stays, since nobody shuts out himself.
+
+    Raises NotSignedIn where the account that acts has changed, and NotFound.
+    """
+    found = {number: await stores.users.by_id(number, lock=True) for number in sorted({by.user.id, user_id})}
+    by.require_unchanged(found[by.user.id])
+    user = found[user_id]
     if user is None:
         msg = "There is no such user."
         raise NotFound(msg)
     return user
-
-
-async def _require_another_super_admin(stores: Stores, user: User) -> None:
-    if set(await stores.users.lock_super_admins()) <= {user.id}:
-        msg = "This is the last SuperAdmin that can sign in."
-        raise Conflict(msg)
 
 
 def _company_for(actor: User, new: NewUser) -> str | None:
@@ -189,14 +199,13 @@ def _company_for(actor: User, new: NewUser) -> str | None:
     return new.company_name
 
 
-def _told(user: User) -> dict[str, Any]:
-    """Return what the audit trail keeps of an account."""
-    return {
-        "username": user.username,
-        "role": user.role,
-        "company_name": user.company_name,
-        "first_name": user.first_name,
-        "last_name": user.last_name,
-        "dsp": user.dsp,
-        "status": user.status,
-    }
+def _entry(  # noqa: PLR0913  what an entry says
+    by: Acting,
+    action: str,
+    user: User,
+    at: datetime,
+    *,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> Entry:
+    return by.entry(action, f"user {user.id}", at, company_id=user.company_id, before=before, after=after)

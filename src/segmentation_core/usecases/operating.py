@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from segmentation_core.audit import ChainCheck, Entry
 from segmentation_core.errors import NotFound, Problem, RequestError
-from segmentation_core.users import ALL_COMPANIES, User, check_name, check_password, check_password_of
+from segmentation_core.users import ALL_COMPANIES, User, check_name, check_password, check_password_of, told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -57,7 +57,7 @@ class Operate:
                 created=now,
             )
             user = await stores.users.add(user, password_hash)
-            await stores.audit.add(self._entry("user created", user, after={"username": username, "role": role}))
+            await stores.audit.add(self._entry("user created", user, after=told(user)))
             return user
 
         return await self._work.run(ALL_COMPANIES, add)
@@ -74,8 +74,12 @@ class Operate:
                 msg = f"There is no user {username!r}."
                 raise NotFound(msg)
             await stores.users.set_password_hash(account.user.id, password_hash)
+            await stores.resets.end(account.user.id)
             await stores.sessions.end_all(account.user.id)
-            await stores.audit.add(self._entry("user changed", account.user, after={"password": "changed"}))
+            present = told(account.user)
+            await stores.audit.add(
+                self._entry("user changed", account.user, before=present, after=present | {"password": "changed"})
+            )
             return account.user
 
         return await self._work.run(ALL_COMPANIES, store)
@@ -108,5 +112,5 @@ class Operate:
                 return
             after = records[-1].number
 
-    def _entry(self, action: str, user: User, *, after: dict[str, Any]) -> Entry:
-        return Entry(action, None, _ACTOR, user.company_id, f"user {user.id}", self._clock.now(), after=after)
+    def _entry(self, action: str, user: User, *, after: dict[str, Any], before: dict[str, Any] | None = None) -> Entry:
+        return Entry(action, None, _ACTOR, user.company_id, f"user {user.id}", self._clock.now(), before, after)
