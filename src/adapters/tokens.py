@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import jwt
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _ISSUER: Final = "segmentation"
 _AUDIENCE: Final = "segmentation-api"
 _LONGEST_TOKEN: Final = 4096
+_MOST_KEPT: Final = 4096
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}")
 """The only text of a token (RFC 7515, 3.1): PyJWT reads a padded one too."""
 
@@ -55,6 +57,8 @@ class JwtTokens(Tokens):
         self._keys = {name: secret.encode() for name, secret in keys.items()}
         self._newest = [*self._keys][-1]
         self._csrf_key = csrf_key.encode()
+        # A page sends one token with each of its requests. What it says is kept; whether it is over is looked at anew.
+        self._claims = lru_cache(_MOST_KEPT)(self._read)
 
     def sign(self, session: Session, user: User) -> str:
         issued = int(session.created.timestamp())
@@ -90,7 +94,7 @@ class JwtTokens(Tokens):
     def _mac(self, session_id: str, drawn: str) -> str:
         return hmac.new(self._csrf_key, f"{session_id}.{drawn}".encode(), hashlib.sha256).hexdigest()
 
-    def _claims(self, token: str) -> _Claims | None:
+    def _read(self, token: str) -> _Claims | None:
         """Return what a token that one of our keys signed says. The times in it are ours to check: see `session_id`."""
         if len(token) > _LONGEST_TOKEN or not _COMPACT.fullmatch(token):
             return None

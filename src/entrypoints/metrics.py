@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from segmentation_core.errors import PlanMismatch
 from segmentation_core.planning import INCLUDE_EXCLUDE, Plan, plan_audience
 from segmentation_core.population import Population
-from segmentation_core.usecases import Acting, Audience, BuildAudience
+from segmentation_core.usecases import Acting, Audience, BuildAudience, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -109,7 +109,7 @@ class CountedBuilds(BuildAudience):
         super().__init__(plan=metrics.plan, **parts)
         self._mismatches = metrics.plan_mismatches
 
-    async def __call__(self, by: Acting, asked: Callable[[], Filter], profile: str = INCLUDE_EXCLUDE.id) -> Audience:
+    async def __call__(self, by: Acting, asked: Reading, profile: str = INCLUDE_EXCLUDE.id) -> Audience:
         """Build an audience."""
         try:
             return await super().__call__(by, asked, profile)

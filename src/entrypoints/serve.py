@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -67,6 +68,8 @@ def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo:
         server = Server(app, settings, welcome, leave)
         for stop in (signal.SIGINT, signal.SIGTERM):
             signal.signal(stop, server.handle_exit)
+        gc.collect()
+        gc.freeze()  # what is there now stays: no later collection looks at catalogue and population again
         server.run(sockets=[listener])
 
 

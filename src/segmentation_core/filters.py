@@ -189,6 +189,8 @@ class _Reader:
         """compact = {dimension: [value, ...], ...}."""
         parts: list[Expression] = []
         for name, values in document.items():
+            if values in ([], ()) and name in self.catalog.dimension:
+                continue  # no constraint, as most of the fields that a dashboard sends
             place = _step(path, name)
             if (dimension := self.dimension(name, place)) is None:
                 continue
@@ -289,6 +291,8 @@ class _Reader:
 
     def values(self, dimension: Dimension, operand: object, path: str) -> tuple[str, ...]:
         """Read a list of values of the dimension; the same value twice is the same list."""
+        if isinstance(operand, list) and all(type(value) is str and value in dimension.positions for value in operand):
+            return tuple(dict.fromkeys(operand))  # nothing to tell, so no paths to make
         if not isinstance(operand, list | tuple):
             self.fault(path, "is not a list", operand, "a list of value ids")
             return ()

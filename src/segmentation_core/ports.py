@@ -41,9 +41,10 @@ class Secrets(Protocol):
 class Thinking(Protocol):
     """Where questions about filters are worked out. They can take a second, while which others are to be served."""
 
-    async def answer(self, question: Callable[[], T], *, by: int) -> T:
+    async def answer(self, question: Callable[[], T], *, by: int, short: bool = False) -> T:
         """Return what `question` returns, or raise what it raises; `by` is the account that asks.
 
+        One that is `short` takes no longer than others may be kept waiting.
         No two questions are worked out at once: what is remembered of a catalogue is not made for several threads.
         Raises Overloaded where too many wait.
         """

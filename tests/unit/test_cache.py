@@ -14,7 +14,7 @@ from segmentation_core import INCLUDE_EXCLUDE, parse_filter
 from segmentation_core.planning import Plan
 from segmentation_core.population import PlanSize
 from segmentation_core.testing import everybody
-from segmentation_core.usecases import BuildAudience
+from segmentation_core.usecases import BuildAudience, Reading
 from tests.unit.house import HandClock
 from tests.unit.test_audiences import ANA, CATALOG, Noted
 
@@ -70,12 +70,12 @@ async def test_the_same_meaning_is_built_once_and_each_build_is_recorded() -> No
     people = _Counting.from_people(CATALOG, everybody(CATALOG))
     profiles = dict.fromkeys(("include-exclude", "other"), INCLUDE_EXCLUDE)
     build = BuildAudience(CATALOG, people, InlineThinking(), HandClock(), noted, profiles, kept)
-    first = await build(ANA, lambda: parse_filter({"car": ["yes"]}, CATALOG))
-    again = await build(ANA, lambda: parse_filter({"not": {"car": ["no"]}}, CATALOG))
+    first = await build(ANA, Reading(lambda: parse_filter({"car": ["yes"]}, CATALOG)))
+    again = await build(ANA, Reading(lambda: parse_filter({"not": {"car": ["no"]}}, CATALOG)))
     assert (first.plan, first.count, first.plan_size) == (again.plan, again.count, again.plan_size)
     assert (_Counting.asked, kept.hits, kept.misses) == (1, 1, 1)
     assert len(noted.entries) == 2
-    assert (await build(ANA, lambda: parse_filter({"car": ["no"]}, CATALOG))).plan != first.plan
+    assert (await build(ANA, Reading(lambda: parse_filter({"car": ["no"]}, CATALOG)))).plan != first.plan
     assert _Counting.asked == 2
 
 
@@ -85,6 +85,6 @@ async def test_another_platform_is_another_answer() -> None:
     people = BitmapIndex.from_people(CATALOG, everybody(CATALOG))
     build = BuildAudience(CATALOG, people, InlineThinking(), HandClock(), Noted(), profiles, kept)
     wanted = parse_filter({"car": ["yes"]}, CATALOG)
-    plans = [(await build(ANA, lambda: wanted, profile)).plan for profile in ("include-exclude", "other")]
+    plans = [(await build(ANA, Reading(lambda: wanted), profile)).plan for profile in ("include-exclude", "other")]
     assert [plan.profile for plan in plans if plan] == ["include-exclude", "other"]
     assert kept.misses == 2

@@ -9,6 +9,7 @@ from adapters.thinking import InlineThinking
 from entrypoints.metrics import CountedBuilds, Metrics, TimedPopulation
 from segmentation_core import INCLUDE_EXCLUDE, PlanMismatch, parse_filter
 from segmentation_core.testing import everybody
+from segmentation_core.usecases import Reading
 from tests.unit.house import HandClock
 from tests.unit.test_audiences import ANA, CATALOG, Noted, _Short
 
@@ -28,7 +29,7 @@ async def test_plans_that_reach_another_number_are_counted() -> None:
     )
     for times in (1, 2):
         with pytest.raises(PlanMismatch):
-            await build(ANA, lambda: parse_filter({"car": ["yes"]}, CATALOG))
+            await build(ANA, Reading(lambda: parse_filter({"car": ["yes"]}, CATALOG)))
         assert metrics.registry.get_sample_value("segmentation_plan_mismatches_total") == times
 
 

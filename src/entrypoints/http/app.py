@@ -47,6 +47,10 @@ MAX_BODY: Final = 1_000_000
 def create_app(container: Container) -> Litestar:
     """Return the application. Raises where a route does not declare who may call it."""
     settings = container.settings()
+    building = audience.Building(
+        container.read_filters(), container.build_audience(), container.explain_plan(), container.catalog()
+    )
+    asking = questions.Asking(container.read_filters(), container.timed_population(), container.counting())
     app = Litestar(
         route_handlers=[
             operations.root,
@@ -85,7 +89,7 @@ def create_app(container: Container) -> Litestar:
             presets.revert_preset,
             audit.read_trail,
         ],
-        dependencies={"population": _provided(container.timed_population)}
+        dependencies={"building": _given(building), "asking": _given(asking)}
         | {
             name: _provided(getattr(container, name))
             for name in (
@@ -95,14 +99,10 @@ def create_app(container: Container) -> Litestar:
                 "sign_in",
                 "sign_out",
                 "metrics",
-                "counting",
                 "profiles",
-                "read_filters",
                 "change_password",
                 "asked_resets",
                 "reset_password",
-                "build_audience",
-                "explain_plan",
                 "manage_users",
                 "manage_presets",
                 "read_audit",
@@ -152,6 +152,11 @@ async def _running(container: Container) -> AsyncIterator[None]:
         await cancelled(sending)
         await cancelled(recording)
         await work.close()
+
+
+def _given(value: object) -> Provide:
+    """Inject a value."""
+    return _provided(lambda: value)
 
 
 def _provided(provider: Callable[[], object]) -> Provide:

@@ -32,6 +32,15 @@ class AudienceRequest(FilterRequest, frozen=True, forbid_unknown_fields=True):
     profile: str = INCLUDE_EXCLUDE.id
 
 
+class Building(msgspec.Struct, frozen=True):
+    """What audiences are built by. It is one dependency: of several Litestar makes a task each, for every request."""
+
+    read_filters: ReadFilters
+    build_audience: BuildAudience
+    explain_plan: ExplainPlan
+    catalog: Catalog
+
+
 class CountedClause(msgspec.Struct, frozen=True):
     """One ad set, and how many people it reaches."""
 
@@ -97,9 +106,7 @@ class AudienceAnswer(msgspec.Struct, frozen=True):
 async def build(
     request: ApiRequest,
     data: JSONBody[AudienceRequest],
-    read_filters: NamedDependency[SkipValidation[ReadFilters]],
-    build_audience: NamedDependency[SkipValidation[BuildAudience]],
-    catalog: NamedDependency[SkipValidation[Catalog]],
+    building: NamedDependency[SkipValidation[Building]],
 ) -> Response[AudienceAnswer | AudienceSize]:
     """Return how many people the filter means, and the lists to include and to exclude that mean exactly the same.
 
@@ -108,12 +115,12 @@ async def build(
     as_csv = wants_csv(request)
     if as_csv:
         require(SEE_LISTS, request.user)
-    wanted = await read_filters.one(request.acting, data.asked)
-    audience = await build_audience(request.acting, wanted, data.profile)
+    wanted = await building.read_filters.one(request.acting, data.asked)
+    audience = await building.build_audience(request.acting, wanted, data.profile)
     if as_csv and audience.plan and audience.plan_size:
-        rows = list_rows(audience.plan, audience.plan_size, catalog, audience.id_key)
+        rows = list_rows(audience.plan, audience.plan_size, building.catalog, audience.id_key)
         return csv_table(rows, "audience")
-    return Response(answer(audience, catalog))
+    return Response(answer(audience, building.catalog))
 
 
 @post(
@@ -126,11 +133,11 @@ async def build(
 async def explain(
     request: ApiRequest,
     data: JSONBody[AudienceRequest],
-    read_filters: NamedDependency[SkipValidation[ReadFilters]],
-    explain_plan: NamedDependency[SkipValidation[ExplainPlan]],
+    building: NamedDependency[SkipValidation[Building]],
 ) -> Explanation:
     """Return the plan of a filter, and of each list in it why it is there. Nobody is counted."""
-    return await explain_plan(request.acting, await read_filters.one(request.acting, data.asked), data.profile)
+    wanted = await building.read_filters.one(request.acting, data.asked)
+    return await building.explain_plan(request.acting, wanted, data.profile)
 
 
 @get(

@@ -23,9 +23,16 @@ from segmentation_core.usecases import Asked, ReadFilters
 
 T = TypeVar("T")
 
-People = NamedDependency[SkipValidation[Population]]
-Lane = NamedDependency[SkipValidation[Thinking]]
-Reader = NamedDependency[SkipValidation[ReadFilters]]
+
+class Asking(msgspec.Struct, frozen=True):
+    """What questions are answered by: one dependency, since of several Litestar makes a task each, at every request."""
+
+    read_filters: ReadFilters
+    population: Population
+    counting: Thinking
+
+
+Questions = NamedDependency[SkipValidation[Asking]]
 
 
 class FilterRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,12 +79,10 @@ class OverlapRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     operation_id="sizeAudience",
     summary="How many people a filter means",
 )
-async def size(
-    request: ApiRequest, data: JSONBody[FilterRequest], read_filters: Reader, population: People, counting: Lane
-) -> Size:
+async def size(request: ApiRequest, data: JSONBody[FilterRequest], asking: Questions) -> Size:
     """Count the audience, and plan nothing."""
-    read = await read_filters.one(request.acting, data.asked)
-    return Size(await counted(counting, request.user.id, lambda: population.size(read())))
+    read = await asking.read_filters.one(request.acting, data.asked)
+    return Size(await counted(asking.counting, request.user.id, lambda: asking.population.size(read())))
 
 
 @post(
@@ -87,12 +92,10 @@ async def size(
     operation_id="facetAudience",
     summary="What every checkbox would come to",
 )
-async def facets(
-    request: ApiRequest, data: JSONBody[FilterRequest], read_filters: Reader, population: People, counting: Lane
-) -> Facets:
+async def facets(request: ApiRequest, data: JSONBody[FilterRequest], asking: Questions) -> Facets:
     """Return, for each value of each dimension, the size if it alone were chosen of its dimension."""
-    read = await read_filters.one(request.acting, data.asked)
-    return await counted(counting, request.user.id, lambda: population.facets(read()))
+    read = await asking.read_filters.one(request.acting, data.asked)
+    return await counted(asking.counting, request.user.id, lambda: asking.population.facets(read()))
 
 
 @post(
@@ -102,12 +105,10 @@ async def facets(
     operation_id="profileAudience",
     summary="How an audience differs from the population",
 )
-async def profile(
-    request: ApiRequest, data: JSONBody[FilterRequest], read_filters: Reader, population: People, counting: Lane
-) -> AudienceProfile:
+async def profile(request: ApiRequest, data: JSONBody[FilterRequest], asking: Questions) -> AudienceProfile:
     """Return the share of each value in the audience and in the population, and the index (100 = same)."""
-    read = await read_filters.one(request.acting, data.asked)
-    return await counted(counting, request.user.id, lambda: population.profile(read()))
+    read = await asking.read_filters.one(request.acting, data.asked)
+    return await counted(asking.counting, request.user.id, lambda: asking.population.profile(read()))
 
 
 @post(
@@ -117,13 +118,11 @@ async def profile(
     operation_id="overlapAudiences",
     summary="How audiences overlap",
 )
-async def overlap(
-    request: ApiRequest, data: JSONBody[OverlapRequest], read_filters: Reader, population: People, counting: Lane
-) -> Overlap:
+async def overlap(request: ApiRequest, data: JSONBody[OverlapRequest], asking: Questions) -> Overlap:
     """Return the sizes of all intersections of some audiences."""
     asked = [Asked(document, at("$.filters", position)) for position, document in enumerate(data.filters)]
-    read = await read_filters.several(request.acting, *asked)
-    return await counted(counting, request.user.id, lambda: population.overlap(read()))
+    read = await asking.read_filters.several(request.acting, *asked)
+    return await counted(asking.counting, request.user.id, lambda: asking.population.overlap(read()))
 
 
 @post(
@@ -133,12 +132,10 @@ async def overlap(
     operation_id="impactOfConditions",
     summary="What each condition costs",
 )
-async def impact(
-    request: ApiRequest, data: JSONBody[FilterRequest], read_filters: Reader, population: People, counting: Lane
-) -> Impact:
+async def impact(request: ApiRequest, data: JSONBody[FilterRequest], asking: Questions) -> Impact:
     """Return the size without each of the conditions that all must hold."""
-    read = await read_filters.one(request.acting, data.asked)
-    return await counted(counting, request.user.id, lambda: population.impact(read()))
+    read = await asking.read_filters.one(request.acting, data.asked)
+    return await counted(asking.counting, request.user.id, lambda: asking.population.impact(read()))
 
 
 async def counted(counting: Thinking, account: int, question: Callable[[], T]) -> T:

@@ -7,7 +7,7 @@ from segmentation_core.usecases.managing_presets import ManagePresets, PresetVie
 from segmentation_core.usecases.managing_users import ManageUsers, NewUser
 from segmentation_core.usecases.operating import Operate
 from segmentation_core.usecases.reading_audit import ReadAudit
-from segmentation_core.usecases.reading_filters import Asked, ReadFilters
+from segmentation_core.usecases.reading_filters import Asked, ReadFilters, Reading
 from segmentation_core.usecases.resetting_passwords import ResetOutcome, ResetPassword, SendReset
 from segmentation_core.usecases.signing_in import Authenticate, SignIn, SignOut
 
@@ -28,6 +28,7 @@ __all__ = [
     "PresetView",
     "ReadAudit",
     "ReadFilters",
+    "Reading",
     "ResetOutcome",
     "ResetPassword",
     "SendReset",

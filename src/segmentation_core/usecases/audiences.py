@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from segmentation_core.population import Population
     from segmentation_core.ports import Answers, Builds, Clock, Thinking
     from segmentation_core.usecases.acting import Acting
+    from segmentation_core.usecases.reading_filters import Reading
 
 _DEFAULT_ONLY: Final[Mapping[str, Profile]] = {INCLUDE_EXCLUDE.id: INCLUDE_EXCLUDE}
 
@@ -67,8 +68,8 @@ class BuildAudience:
         self._clock = clock
         self._builds = builds
 
-    async def __call__(self, by: Acting, asked: Callable[[], Filter], profile: str = INCLUDE_EXCLUDE.id) -> Audience:
-        """Return the audience of the filter that `asked` returns, planned for the platform of a profile.
+    async def __call__(self, by: Acting, asked: Reading, profile: str = INCLUDE_EXCLUDE.id) -> Audience:
+        """Return the audience of the filter that `asked` reads, planned for the platform of a profile.
 
         An account that may not see lists gets its size alone. Reading a large filter takes time too, so it is done
         where the rest is worked out; what `asked` raises goes on. The build is recorded in the audit trail within a
@@ -78,7 +79,9 @@ class BuildAudience:
         of people than the filter: a fault of ours, which must not be sent.
         """
         platform = named(profile, self._profiles)
-        size, plan, plan_size = await self._thinking.answer(lambda: self._built(asked(), platform), by=by.user.id)
+        size, plan, plan_size = await self._thinking.answer(
+            lambda: self._built(asked(), platform), by=by.user.id, short=asked.short
+        )
         shown = by.user.may_see_lists
         now = self._clock.now()
         after = {
@@ -143,8 +146,8 @@ class ExplainPlan:
         self._thinking = thinking
         self._profiles = profiles
 
-    async def __call__(self, by: Acting, asked: Callable[[], Filter], profile: str = INCLUDE_EXCLUDE.id) -> Explanation:
-        """Return the explained plan of the filter that `asked` returns, for the platform of a profile.
+    async def __call__(self, by: Acting, asked: Reading, profile: str = INCLUDE_EXCLUDE.id) -> Explanation:
+        """Return the explained plan of the filter that `asked` reads, for the platform of a profile.
 
         Raises RequestError where there is no such profile.
         """

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from segmentation_core.filters import parse_choices
+from segmentation_core.filters import Filter, parse_choices
 from segmentation_core.presets import may_read
 from segmentation_core.references import MOST_PRESETS, References, references_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from segmentation_core.catalog import Catalog
-    from segmentation_core.filters import Filter
     from segmentation_core.ports import Stores, Work
     from segmentation_core.presets import Preset
     from segmentation_core.usecases.acting import Acting
     from segmentation_core.users import User
+
+
+_MOST_SHORT: Final = 200
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -32,6 +35,17 @@ class Asked(msgspec.Struct, frozen=True):
     choices: bool = False
 
 
+class Reading(msgspec.Struct, frozen=True):
+    """What reads a filter where it is called. `short` says that it is read and planned within about a millisecond."""
+
+    read: Callable[[], Filter]
+    short: bool = False
+
+    def __call__(self) -> Filter:
+        """Read the filter."""
+        return self.read()
+
+
 class ReadFilters:
     """Read filters against the catalogue. What refers to no preset is read without a look at the stores."""
 
@@ -39,10 +53,10 @@ class ReadFilters:
         self._work = work
         self._catalog = catalog
 
-    async def one(self, by: Acting, asked: Asked) -> Callable[[], Filter]:
+    async def one(self, by: Acting, asked: Asked) -> Reading:
         """Return what reads a filter; as `several`."""
         read = await self.several(by, asked)
-        return lambda: read()[0]
+        return Reading(lambda: read()[0], short=asked.choices and _is_short(asked.document, self._catalog))
 
     async def several(self, by: Acting, *asked: Asked) -> Callable[[], tuple[Filter, ...]]:
         """Return what reads the filters, with the presets that they refer to as they are now.
@@ -62,6 +76,19 @@ class ReadFilters:
             else references.read_filter(one.document, path=one.path)
             for one in asked
         )
+
+
+def _is_short(choices: object, catalog: Catalog) -> bool:
+    """Tell whether choices are few, with several values of one multi dimension at the most: one clause says them."""
+    if not isinstance(choices, dict):
+        return True
+    several = values = 0
+    for name, chosen in choices.items():
+        if isinstance(chosen, list):
+            values += len(chosen)
+            dimension = catalog.dimension.get(name)
+            several += len(chosen) > 1 and dimension is not None and dimension.multi
+    return several <= 1 and values <= _MOST_SHORT
 
 
 async def looked_up(stores: Stores, user: User, documents: Sequence[dict[str, Any]], catalog: Catalog) -> References:
