@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(if $(shell $(p) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null | grep True),$(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test security nightly bench bench-http check lint types architecture format docs openapi sbom lock clean
+.PHONY: help setup run test security nightly bench bench-http env-example check lint types architecture format docs openapi sbom lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -37,6 +37,9 @@ nightly: setup ## run every test with far more cases: 100,000 of the planner's l
 
 bench: setup ## the planner's speed and what it proves, on the national panel
 	$(BIN)/python -m benchmarks.planning
+
+env-example: setup ## write .env.example, every setting with what it says
+	$(BIN)/segmentation config example > .env.example
 
 bench-http: setup ## the service's speed beside what its framework and database allow
 	$(BIN)/python -m benchmarks.http
