@@ -32,8 +32,9 @@ test: setup ## run every test, with the core's coverage
 security: setup ## which test shows which line of docs/security-requirements.md; fails where none does
 	$(BIN)/python -m tests.requirements
 
-nightly: setup ## run every test with far more cases: 100,000 of the planner's laws, 10,000 of the others
+nightly: setup ## run every test with far more cases: 100,000 of the planner's laws, 10,000 of the others; and mutation tests
 	HYPOTHESIS_PROFILE=nightly $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m tests.mutations
 
 bench: setup ## the planner's speed and what it proves, on the national panel
 	$(BIN)/python -m benchmarks.planning
@@ -61,8 +62,9 @@ format: setup ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: setup openapi ## write the pages that are made from the code
+docs: setup openapi ## write the pages that are made from the code, and build all pages into site/
 	$(BIN)/python docs/access.py
+	$(BIN)/mkdocs build --strict --quiet
 
 openapi: setup ## write docs/openapi.json, the description of the HTTP API
 	$(BIN)/python docs/openapi.py

@@ -101,11 +101,11 @@ class Served:
         self.address = address
         self.printed = printed
         self._file = log
-        self._last = ""
+        self._last: str | None = None
 
     @property
     def log(self) -> str:
-        return self._last or self._file.read_text("utf-8")
+        return self._file.read_text("utf-8") if self._last is None else self._last
 
     def ended(self) -> None:
         """Keep the log, whose file is about to go."""

@@ -26,8 +26,8 @@ from segmentation_core.errors import Problem, SettingsError
 if TYPE_CHECKING:
     from pathlib import Path
 
-STEPS_OF_A_REQUEST: Final = 60_000
-"""How many diagram operations a filter may take that is sent to us: a fifth of the library's bound, 0.2 s."""
+STEPS_OF_A_REQUEST: Final = 30_000
+"""How many diagram operations a filter may take that is sent to us: a tenth of the library's bound."""
 
 
 def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo: bool) -> None:

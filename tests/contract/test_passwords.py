@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.passwords import BcryptPasswords
+from adapters.passwords import BcryptPasswords, _common
 from segmentation_core.errors import Overloaded
 from segmentation_core.ports import Passwords
 
@@ -76,3 +76,87 @@ async def test_past_the_line_it_is_overloaded_and_afterwards_it_goes_on() -> Non
     assert sum(isinstance(outcome, str) for outcome in outcomes) == 3
     assert sum(isinstance(outcome, Overloaded) for outcome in outcomes) == 5
     assert await passwords.hashed("a password")
+
+
+async def test_a_flood_of_strangers_takes_no_place_from_those_whom_we_know() -> None:
+    passwords = BcryptPasswords(cost=8, threads=1, waiting=4)
+    hashed = await passwords.hashed("a password")
+    strangers = [asyncio.ensure_future(passwords.verify("guess", hashed)) for _ in range(40)]
+    await asyncio.sleep(0)
+    assert await passwords.verify("a password", hashed, known=True)
+    assert await passwords.hashed("another password")
+    assert sum(not one.done() for one in strangers) >= 1
+    outcomes = await asyncio.gather(*strangers, return_exceptions=True)
+    assert (outcomes.count(False), sum(isinstance(one, Overloaded) for one in outcomes)) == (5, 35)
+
+
+async def test_those_whom_we_know_wait_in_a_bounded_line_too() -> None:
+    passwords = BcryptPasswords(cost=4, waiting=2)
+    outcomes = await asyncio.gather(
+        *(passwords.verify("x", None, known=True) for _ in range(8)), return_exceptions=True
+    )
+    assert (outcomes.count(False), sum(isinstance(one, Overloaded) for one in outcomes)) == (3, 5)
+
+
+async def test_the_event_loop_goes_on_while_passwords_are_hashed() -> None:
+    dear = BcryptPasswords(cost=11)
+    hashing = asyncio.ensure_future(dear.hashed("a password"))
+    turns = 0
+    while not hashing.done():
+        turns += 1
+        await asyncio.sleep(0.001)
+    assert turns > 5
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_wrong_password_takes_the_rounds_of_the_present_cost_whatever_its_hash(
+    *, known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds: list[int] = []
+    check, make = bcrypt.checkpw, bcrypt.hashpw
+
+    def checked(password: bytes, hashed: bytes) -> bool:
+        rounds.append(2 ** int(hashed.split(b"$")[2]))
+        return check(password, hashed)
+
+    def made(password: bytes, salt: bytes) -> bytes:
+        rounds.append(2 ** int(salt.split(b"$")[2]))
+        return make(password, salt)
+
+    present = BcryptPasswords(cost=7)
+    hashes = [await BcryptPasswords(cost=cost).hashed("a password") for cost in (4, 5, 7)]
+    plain = bcrypt.hashpw(b"a password", bcrypt.gensalt(4)).decode()
+    monkeypatch.setattr(bcrypt, "checkpw", checked)
+    monkeypatch.setattr(bcrypt, "hashpw", made)
+    for password_hash in (*hashes, plain, None):
+        rounds.clear()
+        assert not await present.verify("another", password_hash, known=known)
+        assert sum(rounds) == 2**7
+    rounds.clear()
+    assert await present.verify("a password", hashes[0])
+    assert rounds == [2**4]
+
+
+async def test_nul_and_more_than_72_bytes_are_no_fault_of_ours(passwords: Passwords) -> None:
+    plain = bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(4)).decode()
+    for password in ("a\0b", "\0" * 64, "ü" * 64, "x" * 10_000):
+        assert await passwords.verify(password, await passwords.hashed(password))
+        await passwords.verify(password, plain)
+    assert not await passwords.verify("a\0c", await passwords.hashed("a\0b"))
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["password", "PASSWORD", "PassWord1", "12345678", "qwertyuiop", "iloveyou", "trustno1", "\uff50\uff41ssword"],
+)
+def test_a_password_that_is_guessed_first_is_common_however_it_is_written(passwords: Passwords, password: str) -> None:
+    assert passwords.is_common(password)
+
+
+@pytest.mark.parametrize("password", ["correct horse battery", "password correct horse", "grüße an alle 123", "\0" * 8])
+def test_another_password_is_not_common(passwords: Passwords, password: str) -> None:
+    assert not passwords.is_common(password)
+
+
+def test_at_least_three_thousand_common_passwords_of_a_length_that_is_allowed_are_known() -> None:
+    assert sum(len(password) >= 8 for password in _common()) >= 3_000

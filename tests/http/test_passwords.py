@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.http.conftest import account
-from tests.served import PASSWORD, Browser, data_folder, serving
+from tests.served import PASSWORD, Browser, data_folder, environ_of, running, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -152,3 +152,29 @@ def test_an_incomplete_body_is_refused_with_the_place(fresh: Callable[[], Browse
         answer = browser.post(f"/api/auth/{path}", body)
         assert answer.status_code == 400
         assert answer.json()["errors"][0]["path"].startswith("$")
+
+
+@pytest.mark.requirement(12, 48)
+def test_no_secret_of_signing_in_is_in_the_log_or_the_trail() -> None:
+    with data_folder() as data:
+        environ = environ_of(data) | {"SEGMENTATION_DEMO_PASSWORD": PASSWORD, "SEGMENTATION_PASSWORD_COST": "4"}
+        with running("--demo", environ=environ) as server:
+            root, ana = Browser(server.address), Browser(server.address)
+            root.sign_in("superadmin")
+            root.post("/api/users", account(ANA, companyName="Demo"))
+            ana.sign_in(ANA, "a wrong password")
+            ana.sign_in(ANA)
+            secrets = [cookie.value for cookie in ana.http.cookies.jar]
+            ana.post("/api/auth/change-password", {"current_password": "a wrong present", "new_password": NEW})
+            ana.post("/api/auth/change-password", {"current_password": PASSWORD, "new_password": NEW})
+            secrets += [cookie.value for cookie in ana.http.cookies.jar]
+            token = token_of_ana(ana, data / "mail")
+            reset(ana, token + "x", "the last password")
+            assert reset(ana, token, "the last password").status_code == 200
+            secrets += [PASSWORD, NEW, token, "a wrong password", "a wrong present", "the last password"]
+            trail = root.get("/api/audit?limit=100").text
+            assert "password reset" in trail
+            assert "password changed" in trail
+        told = server.log + trail
+    assert len(secrets) >= 11
+    assert not [secret for secret in secrets if secret and secret in told]

@@ -110,6 +110,8 @@ class Meanwhile(BcryptPasswords):
                 await stores.users.delete(self._by.user.id)
             elif self._happens == "disabled":
                 await stores.users.change(replace(self._by.user, active=False))
+            elif self._happens == "promoted":
+                await stores.users.change(replace(self._by.user, role="Admin"))
             elif self._happens == "changed":
                 await stores.users.set_password_hash(self._by.user.id, "another")
 
@@ -120,13 +122,13 @@ class Meanwhile(BcryptPasswords):
         return await super().verify(password, password_hash, known=known)
 
 
-@pytest.mark.parametrize("happens", ["deleted", "disabled", "changed"])
+@pytest.mark.parametrize("happens", ["deleted", "disabled", "promoted", "changed"])
 async def test_what_happens_meanwhile_counts(house: House, ana: Acting, happens: str) -> None:
     passwords = Meanwhile(house, ana, happens)
     change = ChangePassword(house.work, passwords, house.tokens, house.clock, SystemSecrets())
     with pytest.raises(NotSignedIn):
         await change(ana, PASSWORD, NEW)
-    if happens != "changed":
+    if happens in {"deleted", "disabled"}:
         with pytest.raises(NotSignedIn):
             await house.change_password(ana, PASSWORD, NEW)
 

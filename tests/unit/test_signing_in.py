@@ -42,7 +42,7 @@ async def test_who_signs_in_is_known_until_signing_out(house: House) -> None:
         await house.who(signed)
     await house.sign_out(signed.token)
     told = [(record.entry.action, record.entry.request_id) for record in await house.records(user.company_id)]
-    assert told == [("signed in", "a request"), ("signed out", "another")]
+    assert told == [("user created", None), ("signed in", "a request"), ("signed out", "another")]
 
 
 @pytest.mark.requirement(4)

@@ -65,6 +65,7 @@ class ChangePassword:
 
         async def store(stores: Stores) -> None:
             present = _still_there(await stores.users.account(by.user.username, lock=True), by)
+            by.require_unchanged(present.user)
             if present.password_hash != account.password_hash:
                 raise NotSignedIn(_ENDED)
             await stores.users.set_password_hash(by.user.id, password_hash)
