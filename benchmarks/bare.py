@@ -46,7 +46,8 @@ def main() -> None:
     listener.bind(("127.0.0.1", 0))
     listener.listen(2048)
     app = application(PostgresWork(url, b"a" * 32), session_id)
-    server = Server(app, settings, f"at http://127.0.0.1:{listener.getsockname()[1]} Ctrl-C", lambda: None)
+    address = f"at http://127.0.0.1:{listener.getsockname()[1]} Ctrl-C"
+    server = Server(app, settings, lambda: print(address, flush=True), lambda: None)
     asyncio.run(server.serve(sockets=[listener]))
 
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 DONE, AT_FAULT, WRONG_USAGE = 0, 1, 2
 
+_MOST_WORKERS = 64
+
 _DATA = "population: CSV, Parquet, or an index that `population build` has made"
 _QUESTIONS = {
     "size": "how many people a filter means",
@@ -88,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--data", type=Path, metavar="FILE", help=f"{_DATA}; goes with --catalog")
     serve.add_argument("--host", default="127.0.0.1", metavar="H")
     serve.add_argument("--port", type=_port, default=8000, metavar="P")
-    serve.add_argument("--workers", type=int, default=1, metavar="N")
+    serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes; SIGHUP renews them one by one")
     serve.set_defaults(usage=serve.error)
 
     plan = _command(commands, "plan", _plan, "the lists to include and to exclude that mean exactly a filter")
@@ -275,16 +277,21 @@ def _serve(options: argparse.Namespace) -> int:
         options.usage("--catalog and --data go together")
     if not options.demo and options.catalog is None:
         options.usage("what is to be served? --demo, or --catalog and --data")
-    if options.workers != 1:
-        options.usage("--workers: only one so far")
+    if not 1 <= options.workers <= _MOST_WORKERS:
+        options.usage(f"--workers: 1 to {_MOST_WORKERS}")
     from entrypoints import demo  # noqa: PLC0415  the extras of the server, which the other commands do without
     from entrypoints.serve import serve  # noqa: PLC0415
 
     _gather_settings()
     _end_in_order()
-    catalog = _catalog(options.catalog or demo.CATALOG)
-    data = options.data or demo.CUSTOMERS
-    serve(catalog, data, host=options.host, port=options.port, with_demo=options.demo)
+    serve(
+        partial(_catalog, options.catalog or demo.CATALOG),
+        options.data or demo.CUSTOMERS,
+        host=options.host,
+        port=options.port,
+        with_demo=options.demo,
+        workers=options.workers,
+    )
     return DONE
 
 
