@@ -46,7 +46,7 @@ _log: Final = logging.getLogger("segmentation.workers")
 class Workers:
     """Runs `serve` in several processes; it calls what it is given once it serves, and returns when told to stop."""
 
-    def __init__(self, count: int, serve: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(self, count: int, serve: Callable[[Callable[[], object]], None]) -> None:
         self._count = count
         self._serve = serve
         self._running: list[int] = []
@@ -130,7 +130,7 @@ class Workers:
         try:
             for number in _HEEDED:
                 signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
-            self._serve(lambda: os.write(tell, b"1") and None)
+            self._serve(lambda: os.write(tell, b"1"))
             status = 0
         except SegmentationError as fault:
             _log.error("%s", fault)
