@@ -62,8 +62,8 @@ class Part:
     survived: list[Mutant] = field(default_factory=list)
 
 
-_SIGNING_IN: Final = "tests/unit/test_signing_in.py tests/unit/test_throttled_sign_in.py tests/unit/test_changing_passwords.py tests/unit/test_resetting_passwords.py"
-_MANAGING: Final = "tests/unit/test_permissions.py tests/unit/test_users.py tests/unit/test_managing_users.py tests/unit/test_managing_presets.py"
+_SIGNING_IN: Final = "tests/unit/test_signing_in.py tests/unit/test_throttled_sign_in.py tests/unit/test_changing_passwords.py tests/unit/test_resetting_passwords.py tests/unit/test_edges_of_sessions.py"
+_MANAGING: Final = "tests/unit/test_permissions.py tests/unit/test_users.py tests/unit/test_managing_users.py tests/unit/test_managing_presets.py tests/unit/test_edges_of_presets.py"
 
 PARTS: Final = (
     Part(

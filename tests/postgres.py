@@ -104,6 +104,18 @@ class Server:
         """Return a fresh database without tables."""
         return self._made("template1")
 
+    def url_of(self, name: str) -> Database:
+        """Return the URLs of a database by its name, be it there or not."""
+        return self._named(name)
+
+    def forget_roles(self) -> None:
+        """Let the server be as a new one is: with no role or database of ours."""
+        if self._process is None:
+            self._start()
+        self._run_sql("DROP DATABASE migrated")
+        for role in ("app", "all", "owner"):
+            self._run_sql(f"DROP ROLE segmentation_{role}")
+
     def drop(self, database: Database) -> None:
         """Drop a database, whoever is connected."""
         self._run_sql(f"DROP DATABASE IF EXISTS {database.name} WITH (FORCE)")

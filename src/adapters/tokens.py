@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 import secrets
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import jwt
 import msgspec
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 
 _ISSUER: Final = "segmentation"
 _AUDIENCE: Final = "segmentation-api"
-_LONGEST_TOKEN: Final = 4096
+_LONGEST_TOKEN: Final = 5_120
+"""What two names of 255 characters can come to. Unless they are full of control characters, it is below 4,096: browsers
+keep no longer cookies."""
 _MOST_KEPT: Final = 4096
+
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}")
 """The only text of a token (RFC 7515, 3.1): PyJWT reads a padded one too."""
 
@@ -47,6 +51,13 @@ class _Claims(msgspec.Struct, frozen=True):
     exp: int
     aud: str
     iss: str
+
+
+class _Utf8(json.JSONEncoder):
+    """Text as it is, where `json` by itself would write six characters or twelve for each that is not ASCII."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401  those of `json.dumps`
+        super().__init__(**options | {"ensure_ascii": False})
 
 
 class JwtTokens(Tokens):
@@ -74,8 +85,13 @@ class JwtTokens(Tokens):
             aud=_AUDIENCE,
             iss=_ISSUER,
         )
-        headers = {"kid": self._newest}
-        return jwt.encode(msgspec.to_builtins(claims), self._keys[self._newest], algorithm="HS256", headers=headers)
+        return jwt.encode(
+            msgspec.to_builtins(claims),
+            self._keys[self._newest],
+            algorithm="HS256",
+            headers={"kid": self._newest},
+            json_encoder=_Utf8,
+        )
 
     def session_id(self, token: str, now: datetime) -> str | None:
         claims = self._claims(token)

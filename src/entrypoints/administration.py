@@ -13,7 +13,7 @@ import msgspec
 from adapters.clock import SystemClock
 from adapters.passwords import BcryptPasswords
 from adapters.postgres import PostgresWork, migrate, migration_status
-from entrypoints.database import OWNER_URL, audit_key, data_dir, database, embedded
+from entrypoints.database import DATA_DIR, audit_key, data_dir, database, embedded, is_named
 from segmentation_core.audit import Head
 from segmentation_core.errors import InputError, Problem, SettingsError
 from segmentation_core.usecases import Operate
@@ -47,17 +47,17 @@ class Heads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def db_migrate(_: argparse.Namespace) -> tuple[object, str]:
     """Apply what is missing of the schema."""
     with database(os.environ, may_be_embedded=True) as found:
-        applied = migrate(_owner_url(found)) if found.named else [*found.applied]
-        whole = [one.name for one in migration_status(_owner_url(found))]
+        applied = migrate(found.owner_url) if found.named else [*found.applied]
+        whole = [one.name for one in migration_status(found.owner_url)]
     said = f"Applied {', '.join(applied)}." if applied else f"Nothing to apply: all {len(whole)} migrations are there."
     return {"applied": applied, "migrations": whole}, said
 
 
 def db_status(_: argparse.Namespace) -> tuple[object, str]:
     """Tell which database is in use, and how far its schema is; the embedded one is not started for that."""
-    if os.environ.get("SEGMENTATION_DATABASE_URL"):
+    if is_named(os.environ):
         with database(os.environ, may_be_embedded=False) as found:
-            steps = migration_status(_owner_url(found))
+            steps = migration_status(found.owner_url)
         lines = [f"{one.name}: {one.applied or 'missing'}" for one in steps]
         return {"embedded": None, "migrations": steps}, "\n".join(["A database of its own.", *lines])
     status = embedded(os.environ).status()
@@ -72,8 +72,14 @@ def db_stop(_: argparse.Namespace) -> tuple[object, str]:
 
 def db_reset(_: argparse.Namespace) -> tuple[object, str]:
     """Delete the embedded database with all that is in it."""
-    embedded(os.environ).reset()
-    return {"reset": True}, f"The embedded PostgreSQL of {data_dir(os.environ)} is deleted, with all that was in it."
+    server, folder = embedded(os.environ), data_dir(os.environ)
+    if not server.is_there():
+        expected = f"the folder of an embedded database, in {DATA_DIR}"
+        raise SettingsError(
+            Problem(str(folder), "has no embedded database, and nothing was deleted", expected=expected)
+        )
+    server.reset()
+    return {"reset": True}, f"The embedded PostgreSQL of {folder} is deleted, with all that was in it."
 
 
 def users_create(options: argparse.Namespace) -> tuple[object, str]:
@@ -108,21 +114,17 @@ def _operate(action: Callable[[Operate], Awaitable[T]]) -> T:
     """Return what is done over the database in use."""
 
     async def run(found: Database) -> T:
-        work = PostgresWork(found.url, audit_key(os.environ), min_connections=1)
+        work = PostgresWork(found.url, key, min_connections=1)
+        await work.check()
         await work.open()
         try:
             return await action(Operate(work, BcryptPasswords(), SystemClock()))
         finally:
             await work.close()
 
+    key = audit_key(os.environ)
     with database(os.environ, may_be_embedded=True) as found:
         return asyncio.run(run(found))
-
-
-def _owner_url(found: Database) -> str:
-    if found.owner_url is None:
-        raise SettingsError(Problem(OWNER_URL, "is not set", expected="the database's URL for the role that owns it"))
-    return found.owner_url
 
 
 def _password() -> str:
@@ -133,7 +135,7 @@ def _password() -> str:
         line = sys.stdin.readline(LONGEST_PASSWORD_LINE)
     except UnicodeDecodeError as fault:
         raise UnreadableInput(Problem("stdin", "is not text in UTF-8")) from fault
-    return line.rstrip("\r\n")
+    return line.removeprefix("\ufeff").rstrip("\r\n")
 
 
 def _exported(file: Path) -> tuple[Head, ...]:

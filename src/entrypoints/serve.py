@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 from adapters.clock import SystemClock
 from adapters.passwords import BcryptPasswords
 from adapters.population import BitmapIndex
-from adapters.postgres import PostgresWork
+from adapters.postgres import APP_VARIABLE, PostgresWork
 from entrypoints import demo
 from entrypoints.container import Container
-from entrypoints.database import URL, audit_key, data_dir, database
+from entrypoints.database import audit_key, data_dir, database
 from entrypoints.http.app import create_app
 from entrypoints.logs import password_of, write_logs
 from entrypoints.server import Server
@@ -65,7 +65,7 @@ def serve(  # noqa: PLR0913  what the command is told
             asyncio.run(_add_demo(PostgresWork(found.url, key, min_connections=1), passwords, password))
         unit = f"{catalog.weight.unit}s, weighted" if catalog.weight else "people"
         population_said = f"{catalog.name}: {population.rows:,} rows of {unit}"
-        kept = f"the database of {URL}" if found.named else str(data_dir(os.environ))
+        kept = f"the database of {APP_VARIABLE}" if found.named else str(data_dir(os.environ))
         welcome = partial(print, _welcome(listener, population_said, password, kept), flush=True)
 
         def serve_here(loaded: tuple[Catalog, Population], on_serving: Callable[[], object]) -> None:
@@ -97,6 +97,7 @@ def _loaded(read_catalog: Callable[[], Catalog], data_file: Path) -> tuple[Catal
 
 
 async def _add_demo(work: PostgresWork, passwords: BcryptPasswords, password: str) -> None:
+    await work.check()
     await work.open()
     try:
         await demo.add_accounts(work, passwords, SystemClock(), password)

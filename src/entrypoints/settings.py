@@ -140,8 +140,9 @@ class Settings(msgspec.Struct, frozen=True):
     @classmethod
     def for_demo(cls, environ: Mapping[str, str], audit_key: bytes) -> Settings:
         """Return settings for a demo on this machine: keys drawn afresh, so sessions end with the process."""
+        _refuse_broken_text(environ)
         keys = {"demo": secrets.token_urlsafe(SHORTEST_KEY)}, secrets.token_urlsafe(SHORTEST_KEY)
-        return cls._read(_Reader(environ), "development", *keys, audit_key.decode("latin-1"))
+        return cls._read(_Reader(environ), "development", *keys, audit_key.decode())
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Settings:
@@ -150,6 +151,7 @@ class Settings(msgspec.Struct, frozen=True):
         SEGMENTATION_TOKEN_KEYS is `id:secret`, several with commas between, the newest last. Raises SettingsError with
         all that is missing, wrong or unsafe.
         """
+        _refuse_broken_text(environ)
         environment = environ.get("SEGMENTATION_ENVIRONMENT", "production")
         if environment not in get_args(Environment):
             expected = f"one of {', '.join(get_args(Environment))}"
@@ -197,6 +199,17 @@ class Settings(msgspec.Struct, frozen=True):
         if reader.problems:
             raise SettingsError(reader.problems)
         return settings
+
+
+def _refuse_broken_text(environ: Mapping[str, str]) -> None:
+    """Raise SettingsError where a variable of ours is not UTF-8: what is no text has no bytes to sign with."""
+    broken = [
+        name
+        for name, value in environ.items()
+        if name.startswith("SEGMENTATION_") and any("\ud800" <= character <= "\udfff" for character in value)
+    ]
+    if broken:
+        raise SettingsError(Problem(name, "is not text in UTF-8") for name in sorted(broken))
 
 
 class _Reader:

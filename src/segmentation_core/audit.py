@@ -57,6 +57,17 @@ class Head(msgspec.Struct, frozen=True):
     seal: str
 
 
+class ChainEnd(msgspec.Struct, frozen=True):
+    """What a store says of the end of a chain at one moment: the `head` that it keeps, and the `last` record.
+
+    Either is None where there is none. In a chain that nobody touched the two are equal.
+    """
+
+    company_id: int | None
+    head: Head | None
+    last: Head | None
+
+
 class AuditQuery(msgspec.Struct, frozen=True):
     """Which records are asked for: None or empty asks for all."""
 
@@ -84,32 +95,47 @@ class ChainCheck:
     """
 
     def __init__(self, company_id: int | None, key: bytes, exported: Iterable[Head] = ()) -> None:
+        self.last = Head(company_id, 0, FIRST_SEAL)
+        """The last record that was added; number 0 before the first."""
+
         self.problems: list[Problem] = []
-        self._company_id = company_id
         self._key = key
-        self._ends = {head.number: head.seal for head in exported}
-        self._number, self._seal = 0, FIRST_SEAL
+        self._exported = [*exported]
 
     def add(self, record: Record) -> None:
         """Hold the next record against those before it."""
         place = f"{_chain(record.entry.company_id)}, record {record.number}"
-        if record.number != self._number + 1:
-            expected = f"record {self._number + 1}"
+        if record.number < 1:
+            self.problems.append(Problem(place, "stands before the first record", expected="no record there"))
+            return
+        if record.number != self.last.number + 1:
+            expected = f"record {self.last.number + 1}"
             self.problems.append(Problem(place, "does not follow the one before it", expected=expected))
-        elif not hmac.compare_digest(_seal(record.entry, record.number, self._seal, self._key), record.seal):
+        elif not _is_same(_seal(record.entry, record.number, self.last.seal, self._key), record.seal):
             self.problems.append(Problem(place, "does not have the seal of what it says: it was changed, or moved"))
-        if self._ends.get(record.number, record.seal) != record.seal:
+        if any(head.number == record.number and not _is_same(head.seal, record.seal) for head in self._exported):
             self.problems.append(Problem(place, "is not the record that was the last one when the head was exported"))
-        self._number, self._seal = record.number, record.seal
+        self.last = Head(self.last.company_id, record.number, record.seal)
+
+    def add_end(self, end: ChainEnd) -> None:
+        """Hold the head that the store keeps against the last record that there was at that moment."""
+        place, last = _chain(end.company_id), end.last or Head(end.company_id, 0, FIRST_SEAL)
+        if end.head is None:
+            self.problems.append(Problem(place, f"has {last.number} records and no head: it was taken away"))
+        elif end.head.number != last.number:
+            moved = "records were cut off or added, or the head was moved"
+            told = f"ends after record {last.number}, and its head is at record {end.head.number}: {moved}"
+            self.problems.append(Problem(place, told))
+        elif not _is_same(end.head.seal, last.seal):
+            self.problems.append(Problem(place, "has a head with another seal than its last record: one was changed"))
 
     def end(self) -> list[Problem]:
         """Return all that is wrong, now that there are no more records."""
-        latest = max(self._ends, default=0)
-        if latest > self._number:
+        latest = max((head.number for head in self._exported), default=0)
+        if latest > self.last.number:
             expected = f"record {latest}, as was exported"
-            self.problems.append(
-                Problem(_chain(self._company_id), f"ends after record {self._number}", expected=expected)
-            )
+            message = f"ends after record {self.last.number}"
+            self.problems.append(Problem(_chain(self.last.company_id), message, expected=expected))
         return self.problems
 
 
@@ -126,6 +152,11 @@ def broken(records: Iterable[Record], key: bytes, *, exported: Head | None = Non
 
 def _chain(company_id: int | None) -> str:
     return "chain of no company" if company_id is None else f"chain of company {company_id}"
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Compare two seals, whatever characters somebody put into one, in constant time."""
+    return hmac.compare_digest(one.encode(), other.encode())
 
 
 def _seal(entry: Entry, number: int, before: str, key: bytes) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
     from datetime import datetime, timedelta
 
-    from segmentation_core.audit import AuditQuery, Entry, Head, Record
+    from segmentation_core.audit import AuditQuery, ChainEnd, Entry, Record
     from segmentation_core.presets import NamedPreset, Preset, PresetVersion
     from segmentation_core.resets import Reset
     from segmentation_core.sessions import Session
@@ -239,12 +239,15 @@ class Audit(Protocol):
         """Return some of the records in scope that a query asks for, the newest first, and how many there are."""
         ...
 
-    async def heads(self) -> list[Head]:
-        """Return the ends of all chains in scope, that of no company first."""
+    async def ends(self) -> list[ChainEnd]:
+        """Return the ends of all chains in scope, all seen at one moment, that of no company first.
+
+        There is one for each chain that has a record or a head.
+        """
         ...
 
-    async def chain(self, company_id: int | None, *, after: int, limit: int) -> list[Record]:
-        """Return records of one chain that come after a number, ascending."""
+    async def chain(self, company_id: int | None, *, after: int | None, limit: int) -> list[Record]:
+        """Return records of one chain that come after a number, ascending; from the very first one where it is None."""
         ...
 
 

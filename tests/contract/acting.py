@@ -14,7 +14,7 @@ from adapters.memory import MemoryWork
 from adapters.postgres import PostgresWork
 from adapters.thinking import InlineThinking
 from adapters.tokens import JwtTokens
-from segmentation_core.audit import Entry, Head, Record
+from segmentation_core.audit import ChainEnd, Entry, Head, Record
 from segmentation_core.errors import InputError, SegmentationError
 from segmentation_core.ports import Clock, Passwords, Secrets, Work
 from segmentation_core.presets import NamedPreset, Preset
@@ -118,6 +118,7 @@ _IDS: Final = {
     (Entry, "actor_id"): "user",
     (Entry, "company_id"): "company",
     (Head, "company_id"): "company",
+    (ChainEnd, "company_id"): "company",
 }
 _MADE_OF_IDS: Final = {
     (Record, "seal"),

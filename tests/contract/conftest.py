@@ -10,6 +10,7 @@ from adapters.memory import MemoryWork
 from adapters.postgres import PostgresWork
 from segmentation_core.ports import Work
 from tests.contract.examples import AUDIT_KEY
+from tests.contract.tenants import Populated
 from tests.postgres import VERSIONS, Database, Server
 
 if TYPE_CHECKING:
@@ -47,6 +48,14 @@ async def postgres(database: Database) -> AsyncIterator[PostgresWork]:
     await work.open()
     yield work
     await work.close()
+
+
+@pytest.fixture
+async def populated(postgres: PostgresWork, database: Database) -> Populated:
+    """Return two companies, and none, in a database."""
+    made = Populated(postgres, database)
+    await made.fill()
+    return made
 
 
 @pytest.fixture(params=[pytest.param(None, id="memory"), *VERSIONS])

@@ -62,7 +62,10 @@ class Clients:
 
     async def write(self, client: int, preset: Preset, marks: list[str], version: int | None = None) -> int:
         """Write marks, and return the version that they have become."""
-        changing = self.sides[client].presets.change(self._who(client), preset.id, sent=marked(marks), version=version)
+        versions = None if version is None else {version}
+        changing = self.sides[client].presets.change(
+            self._who(client), preset.id, sent=marked(marks), versions=versions
+        )
         return (await changing).preset.version
 
     async def append(self, client: int, preset: Preset, mark: str) -> int:
@@ -91,7 +94,7 @@ class Clients:
 
         async def read(stores: Stores) -> list[Record]:
             chains = [
-                await stores.audit.chain(head.company_id, after=0, limit=100_000) for head in await stores.audit.heads()
+                await stores.audit.chain(end.company_id, after=None, limit=100_000) for end in await stores.audit.ends()
             ]
             assert [broken(chain, AUDIT_KEY) for chain in chains] == [[]] * len(chains)
             return [record for chain in chains for record in chain]

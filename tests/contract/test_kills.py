@@ -145,9 +145,10 @@ async def begun(url: str) -> Acting:
 
 async def require_whole_chains(url: str) -> None:
     async def read(stores: Stores) -> None:
-        for head in await stores.audit.heads():
-            chain = await stores.audit.chain(head.company_id, after=0, limit=1_000_000)
-            assert broken(chain, AUDIT_KEY, exported=head) == []
+        for end in await stores.audit.ends():
+            chain = await stores.audit.chain(end.company_id, after=None, limit=1_000_000)
+            assert end.head == end.last
+            assert broken(chain, AUDIT_KEY, exported=end.head) == []
 
     work = PostgresWork(url, AUDIT_KEY, min_connections=1)
     await work.open()
@@ -209,7 +210,7 @@ class Editors:
             if mark in marks:
                 return True
             sent = {**seen.document, "metadata": {"marks": [*marks, mark]}}
-            await self._side.presets.change(self._by, self._preset.id, sent=sent, version=seen.version)
+            await self._side.presets.change(self._by, self._preset.id, sent=sent, versions={seen.version})
         except Stale:
             return False
         except Unavailable:

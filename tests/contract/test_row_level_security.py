@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -14,87 +13,29 @@ from msgspec.structs import replace
 
 from adapters.postgres import PostgresWork, prepare_roles
 from adapters.postgres.statements import Statement, Transaction
-from segmentation_core.audit import AuditQuery, Entry
+from segmentation_core.audit import AuditQuery
 from segmentation_core.errors import Forbidden, NotFound, SegmentationError
 from segmentation_core.ports import Stores
 from segmentation_core.presets import Preset
 from segmentation_core.resets import Reset
 from segmentation_core.sessions import Session
-from segmentation_core.users import ALL_COMPANIES, Company, Scope, User, UserQuery
+from segmentation_core.users import ALL_COMPANIES, Scope, User, UserQuery
 from tests.contract.examples import (
     NOON,
     a_preset,
     add_company,
-    add_preset,
-    add_user,
     an_entry,
-    begin_reset,
-    begin_session,
     inside,
 )
+from tests.contract.tenants import TABLES, Action, Populated
 from tests.postgres import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
 
 pytestmark = pytest.mark.anyio
 
-TABLES = {
-    "companies": "name",
-    "users": "active",
-    "sessions": "seen",
-    "password_resets": "digest",
-    "presets": "name",
-    "preset_versions": "name",
-    "audit_heads": "number",
-    "audit_records": "number",
-}
-"""Each with a column that is not its key."""
 SEE_OWN = "nullif(current_setting('segmentation.company_id'::text, true), ''::text))::bigint"
-
-
-Action = Callable[[Stores], Awaitable[Any]]
-
-
-def adding(entry: Entry) -> Action:
-    return lambda stores: stores.audit.add(entry)
-
-
-class Populated:
-    """A database with a row in every table for each of two companies and for none."""
-
-    def __init__(self, work: PostgresWork, database: Database) -> None:
-        self.work = work
-        self.database = database
-        self.homes: list[Company | None] = []
-        self.users: dict[Company | None, User] = {}
-        self.presets: dict[Company | None, Preset] = {}
-
-    async def fill(self) -> None:
-        self.homes = [await add_company(self.work, "Acme"), await add_company(self.work, "Other"), None]
-        for number, home in enumerate(self.homes):
-            self.users[home] = await add_user(self.work, f"person {number}", home)
-            self.presets[home] = await add_preset(self.work, self.users[home], f"preset {number}")
-            await begin_session(self.work, self.users[home], f"session {number}")
-            await begin_reset(self.work, self.users[home], f"digest {number}")
-            await self.work.run(ALL_COMPANIES, adding(an_entry(home)))
-
-    @property
-    def mine(self) -> Company:
-        assert self.homes[0]
-        return self.homes[0]
-
-    def rows(self) -> dict[str, list[Any]]:
-        """Return all rows of all tables, as a superuser sees them."""
-        with psycopg.connect(self.database.super_url) as connection:
-            return {
-                table: connection.execute(f"SELECT to_json({table})::text FROM {table} ORDER BY 1".encode()).fetchall()
-                for table in TABLES
-            }
-
-
-@pytest.fixture
-async def populated(postgres: PostgresWork, database: Database) -> Populated:
-    made = Populated(postgres, database)
-    await made.fill()
-    return made
 
 
 async def as_service(database: Database, setting: str | None) -> psycopg.AsyncConnection[Any]:
@@ -239,7 +180,7 @@ FOREIGN_READS: dict[str, Callable[[Stores, User, Preset], Awaitable[Any]]] = {
     "presets.version": lambda stores, _, preset: stores.presets.version(preset.id, 1),
     "presets.alike": lambda stores, _, preset: stores.presets.alike(preset, owner=None),
     "audit.page": lambda stores, _, __: stores.audit.page(AuditQuery(action="did"), offset=0, limit=9),
-    "audit.heads": lambda stores, _, __: stores.audit.heads(),
+    "audit.ends": lambda stores, _, __: stores.audit.ends(),
     "audit.chain": lambda stores, user, _: stores.audit.chain(user.company_id, after=0, limit=9),
 }
 
@@ -258,20 +199,17 @@ FOREIGN_WRITES: dict[str, Callable[[Stores, User, Preset], Awaitable[Any]]] = {
 }
 
 
-def with_both(_: Database, __: pytest.MonkeyPatch) -> None:
+def with_both(_: Populated, __: pytest.MonkeyPatch) -> None:
     """Take nothing away."""
 
 
-def without_where(_: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def without_where(_: Populated, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the conditions from every query: the policies stand alone."""
     monkeypatch.setattr(Statement, "conditions", without_conditions)
 
 
-def without_policies(database: Database, _: pytest.MonkeyPatch) -> None:
-    """Take the policies from every table: the queries stand alone."""
-    with psycopg.connect(database.super_url) as connection:
-        for table in TABLES:
-            connection.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY".encode())
+def without_policies(populated: Populated, _: pytest.MonkeyPatch) -> None:
+    populated.take_away_policies()
 
 
 each_means_is_enough = pytest.mark.parametrize("taken_away", [with_both, without_where, without_policies])
@@ -282,7 +220,7 @@ each_means_is_enough = pytest.mark.parametrize("taken_away", [with_both, without
 async def test_with_the_queries_or_the_policies_alone_no_foreign_row_is_seen(
     populated: Populated, monkeypatch: pytest.MonkeyPatch, taken_away: Callable[..., None]
 ) -> None:
-    taken_away(populated.database, monkeypatch)
+    taken_away(populated, monkeypatch)
     told = ("Other", "person 1", "person 2", "session 1", "session 2", "preset 1", "preset 2", "company_id=None")
     for home in populated.homes[1:]:
         user, preset = populated.users[home], populated.presets[home]
@@ -300,7 +238,7 @@ async def test_with_the_queries_or_the_policies_alone_no_foreign_row_is_changed(
         own = f'"company_id":{populated.mine.id},'
         return {table: [row for row in rows if own not in row[0]] for table, rows in populated.rows().items()}
 
-    taken_away(populated.database, monkeypatch)
+    taken_away(populated, monkeypatch)
     before = of_others()
     for home in populated.homes[1:]:
         user, preset = populated.users[home], populated.presets[home]
@@ -331,7 +269,7 @@ OF_ONE_MEANS = {
 async def test_with_the_queries_or_the_policies_alone_nothing_is_stored_for_another_company_or_for_none(
     populated: Populated, monkeypatch: pytest.MonkeyPatch, taken_away: Callable[..., None]
 ) -> None:
-    taken_away(populated.database, monkeypatch)
+    taken_away(populated, monkeypatch)
     if taken_away is without_where:
         monkeypatch.setattr(Transaction, "_require_in_scope", lambda _, __: None)
     before = populated.rows()

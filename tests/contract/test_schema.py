@@ -24,6 +24,7 @@ NAMES = [
     "0004_throttle",
     "0005_forgetting_hits",
     "0006_password_resets",
+    "0007_audit_bounds",
 ]
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapters.tokens import JwtTokens
@@ -44,6 +44,26 @@ def test_a_token_names_its_session_while_it_lasts(tokens: Tokens) -> None:
     assert tokens.session_id(token, NOON + LIFETIME - timedelta(seconds=1)) == "a-session"
     assert tokens.session_id(token, NOON + LIFETIME) is None
     assert tokens.session_id(token, NOON - timedelta(minutes=1)) is None
+
+
+LONGEST = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=255, max_size=255)
+WITHOUT_CONTROLS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=255, max_size=255)
+
+
+@given(username=LONGEST, company=LONGEST)
+@example(username="\U0001f600" * 255, company="\U0001f600" * 255)
+@example(username="\1" * 255, company="\1" * 255)
+def test_a_token_names_its_session_however_long_the_names(tokens: Tokens, username: str, company: str) -> None:
+    token = tokens.sign(SESSION, User(2**63 - 1, username, "SuperAdmin", company))
+    assert tokens.session_id(token, NOON) == "a-session"
+
+
+@given(username=WITHOUT_CONTROLS, company=WITHOUT_CONTROLS)
+@example(username="\U0001f600" * 255, company="\U0001f600" * 255)
+def test_a_token_is_short_enough_for_a_browser(tokens: Tokens, username: str, company: str) -> None:
+    session = Session("s" * 43, 2**63 - 1, created=NOON, seen=NOON)
+    token = tokens.sign(session, User(2**63 - 1, username, "SuperAdmin", company))
+    assert len(f"token={token}") < 4_096
 
 
 @pytest.mark.requirement(9)

@@ -64,7 +64,7 @@ async def test_of_an_action_that_raises_nothing_is_kept_and_its_error_goes_on(wo
     async def look(stores: Stores) -> None:
         assert await stores.users.all() == [kept]
         assert await stores.presets.all(owner=None) == []
-        assert await stores.audit.heads() == []
+        assert await stores.audit.ends() == []
 
     await work.run(ALL_COMPANIES, look)
 
@@ -90,7 +90,7 @@ async def test_after_a_conflict_that_is_dealt_with_the_rest_goes_on(work: Work) 
     async def look(stores: Stores) -> None:
         assert await stores.users.all() == [replace(ana, first_name="Ana")]
         assert {(one.name, one.version) for one in await stores.presets.all(owner=None)} == {("one", 1), ("two", 1)}
-        assert len(await stores.audit.heads()) == 1
+        assert len(await stores.audit.ends()) == 1
 
     await work.run(ALL_COMPANIES, look)
 
@@ -105,7 +105,7 @@ async def test_no_unit_of_work_sees_a_part_of_another(work: Work) -> None:
 
     async def count(stores: Stores) -> tuple[int, int]:
         # In this order: what comes to be between the two reads may be seen by the second alone.
-        heads = len(await stores.audit.heads())
+        heads = len(await stores.audit.ends())
         return len(await stores.users.all()), heads
 
     changing = asyncio.create_task(work.run(ALL_COMPANIES, change))

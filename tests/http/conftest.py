@@ -31,7 +31,7 @@ def account(username: str, **fields: object) -> dict[str, object]:
 
 @pytest.fixture(scope="session")
 def address() -> Iterator[str]:
-    with serving() as (address, _):
+    with serving(SEGMENTATION_PASSWORD_COST="4") as (address, _):
         yield address
 
 

@@ -418,12 +418,32 @@ def test_if_match_lets_nothing_be_overwritten(analyst: Browser, act: str) -> Non
     for tag in (stale, *others):
         answer = ACTS[act](analyst, path, if_match=tag)
         assert answer.status_code == 412, tag
-        assert "version 2 by now" in answer.json()["error"]
-    for malformed in ("", "x", present[1:-1], f"{present}, {present}", f"*, {present}", '"', "2", '"a b"'):
+        said = answer.json()["error"]
+        assert "version 2 by now" in said
+        if tag in others[2:]:
+            assert said.endswith("by now, and no version of it was named.")
+    for malformed in ("", ",", "x", present[1:-1], f"{present} {present}", f"*, {present}", '"', "2", '"a b"'):
         assert paths(ACTS[act](analyst, path, if_match=malformed)) == ["header.If-Match"]
     assert analyst.get(path).headers["etag"] == present, "nothing has changed"
     assert ACTS[act](analyst, path, if_match=present).status_code == 200
     assert ACTS[act](analyst, path, if_match=present).status_code == (404 if act == "delete" else 412)
+
+
+def test_if_match_takes_any_of_several_tags_in_one_line_or_more(analyst: Browser) -> None:
+    path = path_of(saved(analyst))
+    present, other = analyst.get(path).headers["etag"], '"a,\\b"'
+    stale = present
+    for lines in (["OTHER, ETAG"], ["ETAG,OTHER"], [", OTHER ,, W/ETAG ,ETAG,"], ["OTHER", "ETAG"], ["ETAG", "ETAG"]):
+        tags = [line.replace("ETAG", present).replace("OTHER", other) for line in lines]
+        headers = [*analyst.headers().items(), *(("If-Match", line) for line in tags)]
+        answer = analyst.http.put(path, json={"preset_filter_json": YOUNG}, headers=headers)
+        assert answer.status_code == 200, (lines, answer.text)
+        stale, present = present, answer.headers["etag"]
+        assert stale != present
+    for lines in ([f"{other}, W/{present}"], [other, '"1-1"'], [stale, other]):
+        headers = [*analyst.headers().items(), *(("If-Match", line) for line in lines)]
+        answer = analyst.http.put(path, json={"preset_filter_json": YOUNG}, headers=headers)
+        assert answer.status_code == 412, lines
 
 
 @pytest.mark.parametrize("act", ACTS)

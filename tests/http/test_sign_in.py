@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import jwt
 import pytest
 
+from entrypoints.http.auth import cleared_cookies, session_cookies
+from segmentation_core.sessions import SignedIn
 from tests.http.conftest import account
 from tests.served import PASSWORD, Browser
 
@@ -238,3 +240,11 @@ def test_a_page_of_another_site_signs_nobody_in(
     assert ("set-cookie" in answer.headers) == (status == 200)
     if status == 403:
         assert answer.json()["error"] == "This request comes from a page of another site."
+
+
+@pytest.mark.requirement(12)
+def test_in_production_every_cookie_travels_over_https_alone() -> None:
+    cookies = [*session_cookies(SignedIn("a", "b", "c"), secure=True), *cleared_cookies(secure=True)]
+    assert [cookie.key for cookie in cookies] == ["token", "csrf_token", "device", "token", "csrf_token"]
+    assert all(cookie.secure and cookie.samesite == "lax" for cookie in cookies)
+    assert {cookie.key for cookie in cookies if cookie.httponly} == {"token", "device"}

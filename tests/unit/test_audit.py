@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from segmentation_core.audit import AuditQuery, Entry, Head, Record, broken, head_of, sealed
+from segmentation_core.audit import (
+    FIRST_SEAL,
+    AuditQuery,
+    ChainCheck,
+    ChainEnd,
+    Entry,
+    Head,
+    Record,
+    broken,
+    head_of,
+    sealed,
+)
 from segmentation_core.errors import Forbidden
 from segmentation_core.usecases import Acting
 from tests.unit.house import AUDIT_KEY, House, People
@@ -67,6 +78,51 @@ def test_a_cut_tail_is_found_against_a_head_and_not_without() -> None:
     assert str(problem).endswith("ends after record 3; expected record 5, as was exported")
     (problem,) = broken([], AUDIT_KEY, exported=replace(head, company_id=None))
     assert problem.path == "chain of no company"
+
+
+def test_a_record_before_the_first_is_told_and_the_chain_goes_on_as_if_it_were_not_there() -> None:
+    records = chain(2)
+    for number in (0, -7):
+        (problem,) = broken([replace(records[1], number=number), *records], AUDIT_KEY)
+        assert problem.path == f"chain of company 7, record {number}"
+        assert "before the first record" in problem.message
+
+
+@pytest.mark.parametrize("length", [0, 3])
+def test_the_head_that_a_store_keeps_is_the_last_record(length: int) -> None:
+    records = chain(length)
+    last = head_of(records[-1]) if records else None
+
+    def told(head: Head | None) -> list[str]:
+        check = ChainCheck(7, AUDIT_KEY)
+        for record in records:
+            check.add(record)
+        check.add_end(ChainEnd(7, head, last))
+        return [str(problem) for problem in check.end()]
+
+    whole = last or Head(7, 0, FIRST_SEAL)
+    assert told(whole) == []
+    for head, said in (
+        (replace(whole, number=length + 1), f"ends after record {length}, and its head is at record {length + 1}"),
+        (replace(whole, number=length - 1), f"ends after record {length}, and its head is at record {length - 1}"),
+        (replace(whole, seal="é"), "another seal than its last record"),
+        (None, f"has {length} records and no head"),
+    ):
+        (problem,) = told(head)
+        assert problem.startswith("chain of company 7: ")
+        assert said in problem
+
+
+def test_of_ends_exported_with_one_number_each_is_held() -> None:
+    records = chain(3)
+    right, wrong = head_of(records[1]), replace(head_of(records[1]), seal="é")
+    for exported in ([right, wrong], [wrong, right]):
+        check = ChainCheck(7, AUDIT_KEY, exported)
+        for record in records:
+            check.add(record)
+        (problem,) = check.end()
+        assert problem.path == "chain of company 7, record 2"
+        assert check.last == head_of(records[-1])
 
 
 def test_a_tail_that_was_made_again_is_not_the_one_exported() -> None:

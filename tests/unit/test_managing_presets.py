@@ -201,13 +201,13 @@ async def test_who_reads_and_writes_a_users_preset(house: House, people: People,
 async def test_changes_are_versions_and_can_be_reverted(house: House, people: People) -> None:
     preset = (await house.presets.create(people.user, "one", YES)).preset
     house.clock.time += timedelta(hours=1)
-    changed = (await house.presets.change(people.admin, preset.id, name="two", sent=NOT_NO, version=1)).preset
+    changed = (await house.presets.change(people.admin, preset.id, name="two", sent=NOT_NO, versions={1})).preset
     assert (changed.version, changed.created, changed.updated) == (2, preset.created, house.clock.time)
     renamed = (await house.presets.change(people.user, preset.id, name="three")).preset
     with pytest.raises(RequestError):
         await house.presets.change(people.user, preset.id, sent=[])
     assert (renamed.version, renamed.document) == (3, NOT_NO)
-    back = (await house.presets.revert(people.user, preset.id, 1, version=3)).preset
+    back = (await house.presets.revert(people.user, preset.id, 1, versions={3})).preset
     assert (back.version, back.name, back.document) == (4, "one", YES)
     told = [(one.version, one.name, one.changed_by) for one in await house.presets.versions(people.user, preset.id)]
     assert told == [(4, "one", "user"), (3, "three", "user"), (2, "two", "admin"), (1, "one", "user")]
@@ -221,12 +221,16 @@ async def test_a_version_that_is_not_the_present_one_changes_nothing(house: Hous
     preset = (await house.presets.create(people.user, "one", YES)).preset
     await house.presets.change(people.user, preset.id, name="two")
     for act in (
-        house.presets.change(people.user, preset.id, name="three", version=1),
-        house.presets.revert(people.user, preset.id, 1, version=1),
+        house.presets.change(people.user, preset.id, name="three", versions={1}),
+        house.presets.revert(people.user, preset.id, 1, versions={1}),
     ):
         with pytest.raises(Stale, match="version 2 by now, not 1"):
             await act
+    for versions, said in (({3, 1}, "not 1 or 3"), (frozenset[int](), "and no version of it was named")):
+        with pytest.raises(Stale, match=said):
+            await house.presets.delete(people.user, preset.id, versions=versions)
     assert (await house.presets.get(people.user, preset.id)).preset.name == "two"
+    assert (await house.presets.change(people.user, preset.id, name="three", versions={1, 2})).preset.version == 3
 
 
 async def test_a_change_by_a_super_admin_is_in_the_trail_of_the_presets_company(house: House, people: People) -> None:

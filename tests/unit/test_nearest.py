@@ -188,3 +188,27 @@ def test_what_is_near_a_filter_is_on_its_side_however_it_is_worded(
     assert_on_its_side(plan, catalog, audience(wanted), most)
     if plan.reason and plan.reason.kind == "too-many-clauses":
         assert isinstance(plan.superset, Nearest)
+
+
+def many(values: int, *segments: str) -> Catalog:
+    """Return a catalogue of many yes and no questions and a car, with lists of some of the two."""
+    questions = [{"id": f"v{i}"} for i in range(values)]
+    dimensions = [{"id": "m", "kind": "multi", "values": questions}, {"id": "car", "kind": "single", "values": VALUES}]
+    lists = [{"id": f"{name}{{{name}}}", "for_each": [name]} for name in segments]
+    return Catalog.from_json(json.dumps({"name": "many", "version": "1", "dimensions": dimensions, "segments": lists}))
+
+
+def test_of_very_many_conditions_those_that_no_list_says_are_left_out_at_once() -> None:
+    catalog = many(120, "car")
+    every = {"dimension": "m", "all": [f"v{i}" for i in range(120)]}
+    plan = plan_audience(parse_filter({"and": [every, {"car": ["1"]}]}, catalog), catalog)
+    assert isinstance(plan.superset, Nearest)
+    assert [(clause.include, clause.exclude) for clause in plan.superset.clauses] == [((("car1",),), ())]
+
+
+def test_of_very_many_conditions_that_lists_say_one_by_one_and_not_together_all_are_left_out() -> None:
+    catalog = many(220, "m")
+    pairs = [{"m": [f"v{2 * i}", f"v{2 * i + 1}"]} for i in range(110)]
+    plan = plan_audience(parse_filter({"and": pairs}, catalog), catalog)
+    assert not plan.exact
+    assert plan.superset is None

@@ -14,6 +14,7 @@ from entrypoints.http.auth import DEVICE, cleared_cookies, guard, session_cookie
 from entrypoints.http.clients import client_of, require_own_page
 from entrypoints.http.errors import respond
 from entrypoints.http.requests import ApiRequest
+from segmentation_core.errors import Forbidden
 from segmentation_core.permissions import MANAGE_USERS, OWN_ACCOUNT, Permission
 from segmentation_core.sessions import SignedIn
 from tests.unit.house import PASSWORD, House
@@ -189,6 +190,17 @@ HOST: Final = "testserver.local"
 async def test_whose_page_may_sign_in(signed: Signed, headers: list[tuple[str, str]], status: int) -> None:
     answer = await signed.client.post("/from-a-page", headers=[("Host", HOST), *headers])
     assert answer.status_code == status
+
+
+@pytest.mark.requirement(19)
+def test_a_page_that_is_named_twice_is_no_page_of_ours() -> None:
+    def request(times: int) -> ApiRequest:
+        headers = [(b"host", HOST.encode()), *[(b"origin", f"http://{HOST}".encode())] * times]
+        return ApiRequest({"type": "http", "headers": headers})  # type: ignore[arg-type]
+
+    require_own_page(request(1), PAGES)
+    with pytest.raises(Forbidden):
+        require_own_page(request(2), PAGES)
 
 
 @pytest.mark.requirement(13, 41)

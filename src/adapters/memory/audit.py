@@ -8,7 +8,7 @@ from msgspec.structs import asdict, replace
 
 from adapters.memory.tables import Log, window
 from adapters.memory.values import copied, require_storable
-from segmentation_core.audit import AuditQuery, Entry, Head, Record, head_of, sealed
+from segmentation_core.audit import AuditQuery, ChainEnd, Entry, Record, head_of, sealed
 from segmentation_core.ports import Audit
 
 if TYPE_CHECKING:
@@ -37,12 +37,13 @@ class MemoryAudit(Audit):
         found.sort(key=lambda record: (record.entry.at, record.entry.company_id or 0, record.number), reverse=True)
         return [_record_read(record) for record in window(found, offset, limit)], len(found)
 
-    async def heads(self) -> list[Head]:
-        return [head_of(chain.last) for chain in self._seen() if chain.last]
+    async def ends(self) -> list[ChainEnd]:
+        heads = [head_of(chain.last) for chain in self._seen() if chain.last]
+        return [ChainEnd(head.company_id, head, head) for head in heads]
 
-    async def chain(self, company_id: int | None, *, after: int, limit: int) -> list[Record]:
+    async def chain(self, company_id: int | None, *, after: int | None, limit: int) -> list[Record]:
         chain = self._unit.tables.chains.get(company_id)
-        found = chain.part(after, limit) if chain and self._unit.sees(company_id) else []
+        found = chain.part(after or 0, limit) if chain and self._unit.sees(company_id) else []
         return [_record_read(record) for record in found]
 
     def _seen(self) -> list[Log[Record]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from adapters.postgres.documents import stored
 from adapters.postgres.statements import FARTHEST, SMALLEST, WINDOW, Statement, the_id, the_total, window
-from segmentation_core.audit import AuditQuery, Entry, Head, Record, head_of, sealed
+from segmentation_core.audit import AuditQuery, ChainEnd, Entry, Head, Record, head_of, sealed
 from segmentation_core.ports import Audit
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ BY_IDS: Final = Statement(_READ + _NEWEST_FIRST, company=_COMPANY, always="recor
 CHAIN: Final = Statement(
     _READ + " ORDER BY records.number LIMIT %(limit)s",
     company=_COMPANY,
-    always="records.chain = %(chain)s AND records.number > %(after)s",
+    always="records.chain = %(chain)s",
+    given={"after": "records.number > %(after)s"},
 )
 ADD: Final = Statement(
     """
@@ -52,10 +53,30 @@ ADD: Final = Statement(
         %(after)s, %(request_id)s, %(seal)s)
     """
 )
-HEADS: Final = Statement(
-    "SELECT heads.company_id, heads.number, heads.seal FROM audit_heads AS heads {where} ORDER BY heads.chain",
-    company="heads.company_id",
+ENDS: Final = Statement(
+    """
+    WITH RECURSIVE with_records (chain) AS (
+        (SELECT min(records.chain) FROM audit_records AS records)
+        UNION ALL
+        SELECT (SELECT min(records.chain) FROM audit_records AS records WHERE records.chain > with_records.chain)
+        FROM with_records WHERE with_records.chain IS NOT NULL
+    )
+    SELECT chains.chain, heads.number AS head_number, heads.seal AS head_seal, last.number, last.seal
+    FROM (
+        SELECT chain FROM with_records WHERE chain IS NOT NULL UNION SELECT heads.chain FROM audit_heads AS heads
+    ) AS chains
+    LEFT JOIN audit_heads AS heads ON heads.chain = chains.chain
+    LEFT JOIN LATERAL (
+        SELECT records.number, records.seal FROM audit_records AS records WHERE records.chain = chains.chain
+        ORDER BY records.number DESC LIMIT 1
+    ) AS last ON true
+    {where}
+    ORDER BY chains.chain
+    """,
+    company="chains.chain",
 )
+"""Each chain is one step in the index of chains and numbers, however many records it has."""
+
 HEAD_LOCKED: Final = Statement(
     "SELECT heads.company_id, heads.number, heads.seal FROM audit_heads AS heads {where} FOR NO KEY UPDATE",
     company="heads.company_id",
@@ -96,12 +117,17 @@ class PostgresAudit(Audit):
         found = await self._transaction.rows(BY_IDS, _record, ids=ids) if ids else []
         return found, await self._transaction.row(COUNT, the_total, **asked) or 0
 
-    async def heads(self) -> list[Head]:
-        return await self._transaction.rows(HEADS, Head)
+    async def ends(self) -> list[ChainEnd]:
+        return await self._transaction.rows(ENDS, _end)
 
-    async def chain(self, company_id: int | None, *, after: int, limit: int) -> list[Record]:
+    async def chain(self, company_id: int | None, *, after: int | None, limit: int) -> list[Record]:
+        from_first = after is None or after < SMALLEST
         return await self._transaction.rows(
-            CHAIN, _record, chain=_number_of(company_id), after=max(after, SMALLEST), limit=min(limit, FARTHEST)
+            CHAIN,
+            _record,
+            chain=_number_of(company_id),
+            after=None if from_first else after,
+            limit=min(limit, FARTHEST),
         )
 
     async def _locked_head(self, company_id: int | None) -> Head:
@@ -116,6 +142,15 @@ class PostgresAudit(Audit):
 
 def _number_of(company_id: int | None) -> int:
     return company_id or 0
+
+
+def _end(
+    *, chain: int, head_number: int | None, head_seal: str | None, number: int | None, seal: str | None
+) -> ChainEnd:
+    company_id = chain or None
+    head = None if head_number is None or head_seal is None else Head(company_id, head_number, head_seal)
+    last = None if number is None or seal is None else Head(company_id, number, seal)
+    return ChainEnd(company_id, head, last)
 
 
 def _record(*, number: int, seal: str, **entry: Any) -> Record:  # noqa: ANN401  columns of a row

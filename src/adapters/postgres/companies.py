@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from adapters.postgres.errors import OUTSIDE
 from adapters.postgres.statements import Statement
+from segmentation_core.errors import Forbidden
 from segmentation_core.ports import Companies
 from segmentation_core.users import Company, folded_name
 
@@ -29,6 +31,8 @@ class PostgresCompanies(Companies):
     async def named(self, name: str) -> Company:
         folded = folded_name(name)
         known = await self._transaction.row(NAMED, Company, folded_name=folded)
+        if known is None and self._transaction.scope.company_id is not None:
+            raise Forbidden(OUTSIDE)
         while known is None:
             # Of two that add it at once the second waits for the first, adds nothing, and then finds it.
             await self._transaction.store(ADD, name=name, folded_name=folded)

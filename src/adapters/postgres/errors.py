@@ -27,6 +27,9 @@ RETRIED: Final = (errors.SerializationFailure, errors.DeadlockDetected)
 
 OUTSIDE: Final = "This is outside of what may be written here."
 
+_CHECK_OF_ROWS: Final = "ExecWithCheckOptions"
+"""Where PostgreSQL refuses a row that row-level security keeps out; a missing grant has the same SQLSTATE."""
+
 _TAKEN: Final = {
     "users_username_unique": "The username {!r} is taken.",
     "presets_name_unique": "There is a preset named {!r} already.",
@@ -43,7 +46,7 @@ _TOLD: Final[dict[str, tuple[type[SegmentationError], str]]] = {
     "28": (Unavailable, "The database does not let us in."),
     "3D": (Unavailable, "The database does not exist."),
     "40": (Unavailable, "Too many changes at once; none of this one was kept."),
-    "42501": (Forbidden, OUTSIDE),
+    "42501": (Unavailable, "The database does not let the service do its work: a grant is missing, see roles.sql."),
     "42P01": (Unavailable, "The database is not migrated."),
     "42703": (Unavailable, "The database is not migrated."),
     "53": (Unavailable, "The database has no room for more."),
@@ -63,6 +66,8 @@ def translated(fault: psycopg.Error) -> SegmentationError | None:
     if code is None:
         lost = isinstance(fault, psycopg.OperationalError | psycopg.InterfaceError)
         return Unavailable("The connection to the database was lost.") if lost else None
+    if fault.diag.source_function == _CHECK_OF_ROWS:
+        return Forbidden(OUTSIDE)
     kind, message = _TOLD.get(code) or _TOLD.get(code[:2]) or (None, "")
     if kind is None:
         return None

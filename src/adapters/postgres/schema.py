@@ -13,6 +13,7 @@ import msgspec
 import psycopg
 
 from adapters.postgres.errors import translated
+from adapters.postgres.urls import OWNER_VARIABLE, checked_url, unreachable
 from segmentation_core.errors import Problem, SettingsError, Unavailable
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def prepare_roles(super_url: str) -> None:
 
     Raises SettingsError where the URL's role may not, and Unavailable where the server does not answer.
     """
-    with _failures_told("roles.sql"), psycopg.connect(super_url, connect_timeout=_CONNECT_SECONDS) as connection:
+    with _connected(super_url, "the superuser's URL") as connection, _failures_told("roles.sql"):
         connection.execute((_FILES / "roles.sql").read_bytes())
 
 
@@ -134,11 +135,12 @@ def _check_server(connection: psycopg.Connection[Any]) -> None:
 
 
 @contextmanager
-def _connected(url: str) -> Iterator[psycopg.Connection[Any]]:
-    with (
-        _failures_told("database"),
-        psycopg.connect(url, autocommit=True, connect_timeout=_CONNECT_SECONDS) as connection,
-    ):
+def _connected(url: str, variable: str = OWNER_VARIABLE) -> Iterator[psycopg.Connection[Any]]:
+    try:
+        connection = psycopg.connect(checked_url(url, variable), autocommit=True, connect_timeout=_CONNECT_SECONDS)
+    except psycopg.Error as fault:
+        raise unreachable(fault, variable) from fault
+    with _failures_told("database"), connection:
         yield connection
 
 

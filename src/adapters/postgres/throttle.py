@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from adapters.postgres.statements import Statement, the_id
+from segmentation_core.errors import Forbidden
 from segmentation_core.ports import Throttle
 from segmentation_core.throttling import Refused, Taken
 
@@ -44,12 +45,13 @@ FORGET: Final = Statement(
 
 
 class PostgresThrottle(Throttle):
-    """The counts of one unit of work."""
+    """The counts of one unit of work; in a company's scope there are none."""
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
 
     async def take(self, limits: Sequence[Limit], at: datetime, within: timedelta) -> Taken | Refused:
+        self._require_no_company()
         keys = [limit.key for limit in limits]
         await self._transaction.store(LOCK, keys=keys)
         most = [limit.most for limit in limits]
@@ -59,13 +61,21 @@ class PostgresThrottle(Throttle):
         return Taken(tuple(await self._transaction.rows(TAKE, the_id, keys=keys, at=at)))
 
     async def give_back(self, taken: Taken) -> None:
+        self._require_no_company()
         await self._transaction.do(GIVE_BACK, ids=[*taken.ids])
 
     async def clear(self, key: str) -> None:
+        self._require_no_company()
         await self._transaction.do(CLEAR, key=key)
 
     async def forget(self, before: datetime) -> None:
+        self._require_no_company()
         await self._transaction.do(FORGET, before=before)
+
+    def _require_no_company(self) -> None:
+        if self._transaction.scope.company_id is not None:
+            msg = "This is outside of what may be seen here."
+            raise Forbidden(msg)
 
 
 def _time(*, at: datetime) -> datetime:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
+from psycopg import AsyncConnection
 from psycopg.adapt import AdaptersMap
 from psycopg.types.datetime import TimestamptzLoader
 from psycopg.types.numeric import Int8Dumper
@@ -19,14 +22,13 @@ from adapters.postgres.resets import PostgresResets
 from adapters.postgres.sessions import PostgresSessions
 from adapters.postgres.statements import Transaction
 from adapters.postgres.throttle import PostgresThrottle
+from adapters.postgres.urls import APP_VARIABLE, checked_url, unreachable
 from adapters.postgres.users import PostgresUsers
-from segmentation_core.errors import Problem, SettingsError
+from segmentation_core.errors import Problem, SettingsError, Unavailable
 from segmentation_core.ports import Stores, Work
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    from psycopg import AsyncConnection
 
     from segmentation_core.users import Scope
 
@@ -57,13 +59,20 @@ _SET_UP: Final = b"SELECT set_config(name, value, false) FROM unnest(%s::text[],
 _ROLE: Final = b"""
     SELECT current_user, rolsuper OR rolbypassrls
         OR EXISTS (SELECT FROM pg_class WHERE relrowsecurity AND pg_has_role(current_user, relowner, 'MEMBER'))
-        OR EXISTS (SELECT FROM pg_roles WHERE rolname = 'segmentation_all' AND pg_has_role(current_user, oid, 'USAGE'))
+        OR EXISTS (SELECT FROM pg_roles WHERE rolname = 'segmentation_all' AND pg_has_role(current_user, oid, 'USAGE')),
+        EXISTS (SELECT FROM pg_roles WHERE rolname = 'segmentation_all' AND pg_has_role(current_user, oid, %s))
     FROM pg_roles WHERE rolname = current_user
 """
+_SET_IS_A_RIGHT: Final = 160_000
+"""From PostgreSQL 16 on, a member of a role may be kept from becoming it."""
+
 _ENTER_COMPANY: Final = b"SELECT set_config('segmentation.company_id', %s, true)"
 """For the transaction alone: set for longer, it would be the next one's that the pool gives the connection to."""
 
 _ENTER_ALL: Final = b"SET LOCAL ROLE segmentation_all"
+
+
+_log: Final = logging.getLogger("segmentation.database")
 
 
 class _UtcLoader(TimestamptzLoader):
@@ -100,9 +109,9 @@ class PostgresWork(Work):
     def __init__(self, url: str, audit_key: bytes, *, min_connections: int = 2, max_connections: int = 10) -> None:
         """Take the URL of the database for the role `segmentation_app`, and the key of the audit trail."""
         self._key = audit_key
-        self._refusal: SettingsError | None = None
+        self._url = checked_url(url, APP_VARIABLE)
         self._pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
-            url,
+            self._url,
             kwargs={"autocommit": True, "connect_timeout": CONNECT_SECONDS, "context": _adapters()},
             min_size=min_connections,
             max_size=max_connections,
@@ -115,36 +124,49 @@ class PostgresWork(Work):
             reconnect_timeout=RECONNECT_SECONDS,
         )
 
+    async def check(self) -> None:
+        """Connect once, and see whose connection it is.
+
+        Raises Unavailable, with what was said, where that cannot be done, and SettingsError as `open` does.
+        """
+        try:
+            async with await AsyncConnection.connect(
+                self._url, autocommit=True, connect_timeout=CONNECT_SECONDS
+            ) as connection:
+                await self._set_up(connection)
+        except psycopg.Error as fault:
+            raise unreachable(fault, APP_VARIABLE) from fault
+
     async def open(self) -> None:
         """Open the pool. A database that is down does not stop it: what is run meanwhile raises Unavailable.
 
-        Raises SettingsError where the URL's role could see past row-level security.
+        Raises SettingsError where the URL's role could see past row-level security, or may not see all companies where
+        it should.
         """
-        await self._pool.open()
         try:
+            await self.check()
+        except Unavailable as fault:
+            _log.warning("%s; it is tried again for each request", fault)
+            await self._pool.open()
+            return
+        await self._pool.open()
+        with suppress(PoolTimeout):
             async with self._pool.connection():
                 pass
-        except PoolTimeout:
-            if self._refusal:
-                await self.close()
-                raise self._refusal from None
 
     async def _set_up(self, connection: AsyncConnection[Any]) -> None:
-        """Make a new connection ready. One whose role could see past row-level security is never used."""
+        """Make a new connection ready. One whose role sees more or less than it should is never used."""
         await connection.execute(_SET_UP, [[*_SETTINGS], [*_SETTINGS.values()]])
-        found = await (await connection.execute(_ROLE)).fetchone()
-        role, sees_past = found or ("", True)
-        if sees_past:
-            await connection.close()
-            self._refusal = SettingsError(
-                Problem(
-                    "SEGMENTATION_DATABASE_URL",
-                    "its role owns tables, or is not held by row-level security",
-                    role,
-                    "segmentation_app, as roles.sql makes it",
-                )
-            )
-            raise self._refusal
+        right = "SET" if connection.info.server_version >= _SET_IS_A_RIGHT else "MEMBER"
+        found = await (await connection.execute(_ROLE, [right])).fetchone()
+        role, sees_past, may_see_all = found or ("", True, False)
+        if not sees_past and may_see_all:
+            return
+        await connection.close()
+        said = "its role owns tables, or is not held by row-level security"
+        if not sees_past:
+            said = "its role was not granted segmentation_all"
+        raise SettingsError(Problem(APP_VARIABLE, said, role, "segmentation_app, as roles.sql makes it"))
 
     async def _check(self, connection: AsyncConnection[Any]) -> None:
         """Raise where a connection is dead; then the others that wait in the pool are likely dead too: replace them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from litestar import Litestar, Router
@@ -45,8 +45,12 @@ MAX_BODY: Final = 1_000_000
 
 
 def create_app(container: Container) -> Litestar:
-    """Return the application. Raises where a route does not declare who may call it."""
+    """Return the application.
+
+    Raises where a route does not declare who may call it, and SettingsError where mail goes nowhere that there is.
+    """
     settings = container.settings()
+    container.asked_resets()
     building = audience.Building(
         container.read_filters(), container.build_audience(), container.explain_plan(), container.catalog()
     )
@@ -143,15 +147,12 @@ async def _running(container: Container) -> AsyncIterator[None]:
     """Open the stores, record builds and send mail, as long as the application runs."""
     work, builds, resets = container.work(), container.builds(), container.asked_resets()
     await work.open()
-    recording = asyncio.create_task(builds.run())
-    sending = asyncio.create_task(resets.run())
-    try:
+    async with AsyncExitStack() as ending:  # each step is taken, whatever the one before raises
+        ending.push_async_callback(work.close)
+        ending.push_async_callback(cancelled, asyncio.create_task(builds.run()))
+        ending.push_async_callback(cancelled, asyncio.create_task(resets.run()))
+        ending.push_async_callback(resets.finish)
         yield
-    finally:
-        await resets.finish()
-        await cancelled(sending)
-        await cancelled(recording)
-        await work.close()
 
 
 def _given(value: object) -> Provide:

@@ -10,20 +10,22 @@ import msgspec
 from litestar import MediaType, Response
 from litestar.params import HeaderParameter
 
+from entrypoints.http.requests import ApiRequest
 from segmentation_core.errors import Problem, RequestError, excerpt
 from segmentation_core.presets import Preset
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-NO_VERSION: Final = 0
-"""What no preset is ever at: versions count from 1."""
-
 _TAG: Final = re.compile(r'(?P<weak>W/)?"(?P<opaque>[!#-~\x80-\xff]*)"')
 _OWN: Final = re.compile(r"(?P<id>[1-9][0-9]{0,18})-(?P<version>[1-9][0-9]{0,18})")
 
 
+_ELEMENT: Final = re.compile(rf"[ \t]*(?:{_TAG.pattern})?[ \t]*(?:,|$)")
+"""One of a list (RFC 9110, 5.6.1), which may be empty."""
+
 IfMatch = Annotated[
-    str | None, HeaderParameter(name="If-Match", description="The ETag that the preset still has to have, or `*`.")
+    str | None,
+    HeaderParameter(name="If-Match", description="The ETags of which the preset still has to have one, or `*`."),
 ]
 IfNoneMatch = Annotated[
     str, HeaderParameter(name="If-None-Match", description="The ETag of the list that the client has.")
@@ -48,19 +50,31 @@ def version_tag(preset: Preset) -> dict[str, str]:
     return {"ETag": f'"{preset.id}-{preset.version}"'}
 
 
-def required_version(if_match: str | None, preset_id: int) -> int | None:
-    """Return the version that a preset has to be at, None for whichever: `*`, or no such header.
+def required_versions(request: ApiRequest, preset_id: int) -> frozenset[int] | None:
+    """Return the versions of which a preset has to be at one, None for whichever: `*`, or no If-Match.
 
-    It is `NO_VERSION` for the ETag of anything else, and for a weak one, which names no version for sure.
-    Raises RequestError for what is not one ETag.
+    The ETag of anything else names none of them, and neither does a weak one, which names no version for sure.
+    Raises RequestError for what is not a list of ETags, in however many lines it was sent.
     """
-    if if_match is None or if_match.strip() == "*":
+    lines = request.headers.getall("if-match", [])
+    if not lines or [line.strip() for line in lines] == ["*"]:
         return None
-    tag = _TAG.fullmatch(if_match.strip())
-    if tag is None:
-        expected = "the ETag of the preset, quotes included, or *"
-        raise RequestError(Problem("header.If-Match", "is not one ETag", excerpt(if_match), expected))
-    own = _OWN.fullmatch(tag["opaque"])
-    if tag["weak"] or not own or int(own["id"]) != preset_id:
-        return NO_VERSION
-    return int(own["version"])
+    tags = _tags(", ".join(lines))
+    if not tags:
+        expected = "ETags of the preset, quotes included, or *"
+        raise RequestError(Problem("header.If-Match", "is no list of ETags", excerpt(", ".join(lines)), expected))
+    owns = [_OWN.fullmatch(tag["opaque"]) for tag in tags if not tag["weak"]]
+    return frozenset(int(own["version"]) for own in owns if own and int(own["id"]) == preset_id)
+
+
+def _tags(text: str) -> list[re.Match[str]]:
+    """Return the tags that a text lists, none where it is no such list."""
+    tags, position = [], 0
+    while position < len(text):
+        element = _ELEMENT.match(text, position)
+        if element is None:
+            return []
+        if element["opaque"] is not None:
+            tags.append(element)
+        position = element.end()
+    return tags

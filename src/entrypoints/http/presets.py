@@ -13,7 +13,7 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 
 from entrypoints.http.access import access
 from entrypoints.http.csv_tables import csv_table, rows_of, wants_csv
-from entrypoints.http.entity_tags import IfMatch, IfNoneMatch, listed, required_version, version_tag
+from entrypoints.http.entity_tags import IfMatch, IfNoneMatch, listed, required_versions, version_tag
 from entrypoints.http.pages import PageNumber, PageOf10, Pagination, asked_page
 from entrypoints.http.requests import LARGEST_ID, ApiRequest, PathId, SearchText, asked_text, path_id
 from entrypoints.http.sign_in import Message
@@ -267,7 +267,7 @@ async def change_preset(
     preset_id: PathId,
     data: JSONBody[PresetChangeRequest],
     manage_presets: NamedDependency[SkipValidation[ManagePresets]],
-    if_match: IfMatch = None,
+    if_match: IfMatch = None,  # noqa: ARG001  every line of it is read from the request
 ) -> Response[SavedAnswer]:
     """Give a preset another name or filter, if it still is what If-Match says, where that is sent."""
     number, sent = path_id(preset_id), data.preset_filter_json
@@ -276,7 +276,7 @@ async def change_preset(
         number,
         name=None if data.preset_name is msgspec.UNSET else data.preset_name,
         sent=None if sent is msgspec.UNSET else _document(sent),
-        version=required_version(if_match, number),
+        versions=required_versions(request, number),
     )
     return _saved(view, "changed")
 
@@ -292,11 +292,11 @@ async def delete_preset(
     request: ApiRequest,
     preset_id: PathId,
     manage_presets: NamedDependency[SkipValidation[ManagePresets]],
-    if_match: IfMatch = None,
+    if_match: IfMatch = None,  # noqa: ARG001  every line of it is read from the request
 ) -> Message:
     """Delete a preset with its history, if it still is what If-Match says, where that is sent."""
     number = path_id(preset_id)
-    await manage_presets.delete(request.acting, number, version=required_version(if_match, number))
+    await manage_presets.delete(request.acting, number, versions=required_versions(request, number))
     return Message("The preset is deleted.")
 
 
@@ -329,12 +329,12 @@ async def revert_preset(
     preset_id: PathId,
     data: JSONBody[RevertRequest],
     manage_presets: NamedDependency[SkipValidation[ManagePresets]],
-    if_match: IfMatch = None,
+    if_match: IfMatch = None,  # noqa: ARG001  every line of it is read from the request
 ) -> Response[SavedAnswer]:
     """Make a preset again what it was at a version: a change like any other, with a version of its own."""
     number = path_id(preset_id)
-    version = required_version(if_match, number)
-    view = await manage_presets.revert(request.acting, number, data.version, version=version)
+    versions = required_versions(request, number)
+    view = await manage_presets.revert(request.acting, number, data.version, versions=versions)
     return _saved(view, f"again what it was at version {data.version}")
 
 

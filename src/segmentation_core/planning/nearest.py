@@ -17,7 +17,7 @@ from segmentation_core.planning.plan import Clause, Nearest
 from segmentation_core.planning.proofs import bound_in_groups
 from segmentation_core.planning.several import WORK, Several, clauses_of, of_tree, shape_of_piece, unreachable
 from segmentation_core.planning.shapes import Shape
-from segmentation_core.planning.trees import Branch, Leaf, branch, may_be_a_clause, region_of
+from segmentation_core.planning.trees import Branch, Leaf, branch, may_be_a_clause, parts_of, region_of
 from segmentation_core.regions import Region
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ _SPARE = 8
 
 _MOST_WIDENED = 100
 """How many ways of reaching more people are looked at."""
+
+_MOST_PLACES = 100
+"""In how many places of a tree parts are left out one by one: the work grows with the cube of them."""
 
 _LOOKED_AT = 4_096
 """Of how many parts of a tree those are chosen that reach most of it."""
@@ -76,6 +79,24 @@ def _reach(piece: Piece) -> float:
 
 
 def _wider(tree: Tree, region: Region, factors: Factors, most: int, taking: Taking) -> Nearest | None:
+    is_large = len([*_places(tree, ())]) > _MOST_PLACES
+    some, clauses = (_without_unsaid if is_large else _without_least)(tree, factors, most, taking)
+    if clauses is None:
+        return None
+    wider = region_of(some, factors) if isinstance(some, Leaf | Branch) else Region.everyone(factors.space)
+    alike = region.alike()
+    return Nearest(clauses, wider.count(alike) - region.count(alike), (wider - region).witness())
+
+
+def _without_unsaid(tree: Tree, factors: Factors, most: int, taking: Taking) -> tuple[Found, tuple[Clause, ...] | None]:
+    """Leave out of an `and` what no clauses mean by itself, or else all."""
+    said = [part for part in parts_of(tree, "and") if _clauses_of(part, factors, most, taking)]
+    some = branch("and", said) if len(said) < len(parts_of(tree, "and")) else True
+    clauses = _clauses_of(some, factors, most, taking)
+    return (some, clauses) if clauses else (True, _clauses_of(True, factors, most, taking))  # noqa: FBT003  everyone
+
+
+def _without_least(tree: Tree, factors: Factors, most: int, taking: Taking) -> tuple[Found, tuple[Clause, ...] | None]:
     """Leave parts out until so few clauses mean the rest, then put back what does no harm."""
     left_out: list[_Place] = []
     some: Found = tree
@@ -86,16 +107,14 @@ def _wider(tree: Tree, region: Region, factors: Factors, most: int, taking: Taki
         some = _without(tree, left_out)
         clauses = _clauses_of(some, factors, most, taking)
     if clauses is None:
-        return None
+        return some, None
     for place in left_out[-2::-1]:
         more = [other for other in left_out if other != place]
         better = _without(tree, more)
         fewer = _clauses_of(better, factors, most, taking)
         if fewer:
             left_out, some, clauses = more, better, fewer
-    wider = region_of(some, factors) if isinstance(some, Leaf | Branch) else Region.everyone(factors.space)
-    alike = region.alike()
-    return Nearest(clauses, wider.count(alike) - region.count(alike), (wider - region).witness())
+    return some, clauses
 
 
 def _places(tree: Tree, left_out: Sequence[_Place], here: _Place = ()) -> Iterator[_Place]:

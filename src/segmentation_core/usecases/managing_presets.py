@@ -27,7 +27,7 @@ from segmentation_core.usecases.reading_filters import looked_up
 from segmentation_core.users import User, check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from segmentation_core.audit import Entry
@@ -83,9 +83,7 @@ class ManagePresets:
 
         async def add(stores: Stores) -> _WithAlike:
             added = await stores.presets.add(preset)
-            await stores.audit.add(
-                by.entry("preset created", f"preset {added.id}", now, company_id=added.company_id, after=_told(added))
-            )
+            await stores.audit.add(_entry(by, "preset created", added, now, after=added))
             return added, await stores.presets.alike(added, owner=reads_of(user))
 
         return await self._view(by, *await self._work.run(user.scope, add))
@@ -137,9 +135,9 @@ class ManagePresets:
         *,
         name: str | None = None,
         sent: object = None,
-        version: int | None = None,
+        versions: Collection[int] | None = None,
     ) -> PresetView:
-        """Give a preset another name or filter, if it still has the version that is told, or whichever where none is.
+        """Give a preset another name or filter, if it still has one of some versions, or whichever where none are told.
 
         Raises RequestError where nothing is to change, NotFound, Forbidden, Conflict, and Stale.
         """
@@ -154,9 +152,11 @@ class ManagePresets:
             written = preset.document if document is None else written_by(by.user, document, preset.document)
             return replace(preset, name=name or preset.name, document=written, **meaning)
 
-        return await self._changed(by, preset_id, "preset changed", changed, version)
+        return await self._changed(by, preset_id, "preset changed", changed, versions)
 
-    async def revert(self, by: Acting, preset_id: int, to: int, *, version: int | None = None) -> PresetView:
+    async def revert(
+        self, by: Acting, preset_id: int, to: int, *, versions: Collection[int] | None = None
+    ) -> PresetView:
         """Make a preset again what it was at a version; that is a change like any other. Raises as `change` does."""
 
         async def read(stores: Stores) -> PresetVersion:
@@ -173,20 +173,16 @@ class ManagePresets:
         def changed(preset: Preset) -> Preset:
             return replace(preset, name=earlier.name, document=earlier.document, **meaning)
 
-        return await self._changed(by, preset_id, "preset reverted", changed, version)
+        return await self._changed(by, preset_id, "preset reverted", changed, versions)
 
-    async def delete(self, by: Acting, preset_id: int, *, version: int | None = None) -> None:
+    async def delete(self, by: Acting, preset_id: int, *, versions: Collection[int] | None = None) -> None:
         """Delete a preset with its history. Raises NotFound, Forbidden, and Stale."""
         now = self._clock.now()
 
         async def remove(stores: Stores) -> None:
-            preset = await _writable(stores, by.user, preset_id, version)
+            preset = await _writable(stores, by.user, preset_id, versions)
             await stores.presets.delete(preset_id)
-            await stores.audit.add(
-                by.entry(
-                    "preset deleted", f"preset {preset_id}", now, company_id=preset.company_id, before=_told(preset)
-                )
-            )
+            await stores.audit.add(_entry(by, "preset deleted", preset, now, before=preset))
 
         await self._work.run(by.user.scope, remove)
 
@@ -199,24 +195,20 @@ class ManagePresets:
         return {"catalog": self._catalog.title, "fingerprint": made}
 
     async def _changed(
-        self, by: Acting, preset_id: int, action: str, changed: Callable[[Preset], Preset], version: int | None
+        self,
+        by: Acting,
+        preset_id: int,
+        action: str,
+        changed: Callable[[Preset], Preset],
+        versions: Collection[int] | None,
     ) -> PresetView:
         now = self._clock.now()
 
         async def store(stores: Stores) -> _WithAlike:
-            before = await _writable(stores, by.user, preset_id, version)
+            before = await _writable(stores, by.user, preset_id, versions)
             after = replace(changed(before), updated=now, version=before.version + 1)
             await stores.presets.change(after, by.user.username)
-            await stores.audit.add(
-                by.entry(
-                    action,
-                    f"preset {preset_id}",
-                    now,
-                    company_id=before.company_id,
-                    before=_told(before),
-                    after=_told(after),
-                )
-            )
+            await stores.audit.add(_entry(by, action, before, now, before=before, after=after))
             return after, await stores.presets.alike(after, owner=reads_of(by.user))
 
         return await self._view(by, *await self._work.run(by.user.scope, store))
@@ -257,13 +249,14 @@ async def _found(stores: Stores, user: User, preset_id: int, *, lock: bool = Fal
     return preset
 
 
-async def _writable(stores: Stores, user: User, preset_id: int, version: int | None) -> Preset:
+async def _writable(stores: Stores, user: User, preset_id: int, versions: Collection[int] | None) -> Preset:
     preset = await _found(stores, user, preset_id, lock=True)
     if not may_write(user, preset):
         msg = "This preset is another user's: it may be read, not changed."
         raise Forbidden(msg)
-    if version not in (None, preset.version):
-        msg = f"The preset is at version {preset.version} by now, not {version}."
+    if versions is not None and preset.version not in versions:
+        wanted = f"not {' or '.join(map(str, sorted(versions)))}" if versions else "and no version of it was named"
+        msg = f"The preset is at version {preset.version} by now, {wanted}."
         raise Stale(msg)
     return preset
 

@@ -85,24 +85,31 @@ class Operate:
         return await self._work.run(ALL_COMPANIES, store)
 
     async def verify(self, key: bytes, exported: Iterable[Head] = ()) -> tuple[list[Head], list[Problem]]:
-        """Return the ends of all chains, and what is wrong with them, held against ends that were exported before."""
-        heads = await self._work.run(ALL_COMPANIES, lambda stores: stores.audit.heads())
-        ends: dict[int | None, list[Head]] = {}
-        for head in (*heads, *exported):
-            ends.setdefault(head.company_id, []).append(head)
-        problems: list[Problem] = []
-        for company_id, known in ends.items():
-            check = ChainCheck(company_id, key, known)
+        """Return the ends that the chains have, and what is wrong with them.
+
+        They are held against their seals, the heads that the store keeps, and ends that were exported before.
+        """
+        ends = {end.company_id: end for end in await self._work.run(ALL_COMPANIES, lambda stores: stores.audit.ends())}
+        known: dict[int | None, list[Head]] = {company_id: [] for company_id in ends}
+        for head in exported:
+            known.setdefault(head.company_id, []).append(head)
+        heads, problems = [], []
+        for company_id, once in known.items():
+            check = ChainCheck(company_id, key, once)
             async for record in self._records(company_id):
                 check.add(record)
+            if company_id in ends:
+                check.add_end(ends[company_id])
             problems += check.end()
+            if check.last.number:
+                heads.append(check.last)
         return heads, problems
 
     async def _records(self, company_id: int | None) -> AsyncIterator[Record]:
-        after = 0
+        after: int | None = None
         while True:
 
-            async def more(stores: Stores, after: int = after) -> list[Record]:
+            async def more(stores: Stores, after: int | None = after) -> list[Record]:
                 return await stores.audit.chain(company_id, after=after, limit=_AT_ONCE)
 
             records = await self._work.run(ALL_COMPANIES, more)

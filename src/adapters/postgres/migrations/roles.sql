@@ -7,6 +7,8 @@
 -- segmentation_app     is the service: it sees one company at a time, or nothing
 -- segmentation_all     sees all companies; the service becomes it for the time of one transaction
 
+BEGIN;
+
 SELECT pg_advisory_xact_lock(6007126, 2);
 
 DO $$
@@ -35,3 +37,5 @@ BEGIN
     END IF;
 END
 $$;
+
+COMMIT;
