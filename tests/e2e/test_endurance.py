@@ -43,6 +43,7 @@ def environ(database: Database) -> Iterator[dict[str, str]]:
         yield environ_of(data) | {
             "SEGMENTATION_DEMO_PASSWORD": PASSWORD,
             "SEGMENTATION_DATABASE_URL": database.app_url,
+            "SEGMENTATION_AUDIT_KEY": "pL5vN8x-2WqRzT7mKc0_YbHj4DsGfEua",
             "SEGMENTATION_PASSWORD_COST": "4",
         }
 

@@ -64,7 +64,11 @@ def database() -> Iterator[dict[str, str]]:
     made = server.database()
     with psycopg.connect(made.super_url, autocommit=True) as connection:
         connection.execute(BREAK)
-    yield {"SEGMENTATION_DATABASE_URL": made.app_url, "SEGMENTATION_DATABASE_OWNER_URL": made.owner_url}
+    yield {
+        "SEGMENTATION_DATABASE_URL": made.app_url,
+        "SEGMENTATION_DATABASE_OWNER_URL": made.owner_url,
+        "SEGMENTATION_AUDIT_KEY": "pL5vN8x-2WqRzT7mKc0_YbHj4DsGfEua",
+    }
     server.stop()
 
 

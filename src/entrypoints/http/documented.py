@@ -100,8 +100,8 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "facetAudience": _FILTER,
     "profileAudience": _FILTER,
     "impactOfConditions": _FILTER,
-    "overlapAudiences": {"filters": [{"income": ["1", "2"]}, {"preset": 17}]},
-    "explainAudience": {"filter": {"and": [{"preset": 17}, {"income": ["1", "2"]}]}, "profile": "meta"},
+    "overlapAudiences": {"filters": [{"age": ["20-30", "30-40"]}, {"policies": ["car"]}]},
+    "explainAudience": {"filter": {"dimension": "age", "in": ["20-30", "30-40"]}, "profile": "meta"},
     "createUser": {
         "firstName": "Ana",
         "lastName": "Analyst",
