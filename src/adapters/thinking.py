@@ -18,7 +18,7 @@ T = TypeVar("T")
 MOST_WAITING: Final = 64
 """How many questions may be asked at once."""
 
-MOST_OF_ONE: Final = 4
+MOST_OF_ONE: Final = 8
 """How many of them may be one account's: others wait for so many of its worst questions, and no more."""
 
 
@@ -31,7 +31,9 @@ class ThreadedThinking(Thinking):
         self._thread = ThreadPoolExecutor(1, "planning")
         self._asking: Counter[int] = Counter()
 
-    async def answer(self, question: Callable[[], T], *, by: int) -> T:
+    async def answer(self, question: Callable[[], T], *, by: int, short: bool = False) -> T:
+        if short and not self._asking:
+            return question()
         if self._asking[by] >= self._most_of_one or self._asking.total() >= self._most:
             msg = "Too many filters wait to be worked out; please try again in a moment."
             raise Overloaded(msg)
@@ -52,5 +54,5 @@ class ThreadedThinking(Thinking):
 class InlineThinking(Thinking):
     """Works out each question where it is asked: for a library's users, and single commands."""
 
-    async def answer(self, question: Callable[[], T], *, by: int) -> T:  # noqa: ARG002  nobody else is kept waiting
+    async def answer(self, question: Callable[[], T], *, by: int, short: bool = False) -> T:  # noqa: ARG002
         return question()

@@ -87,3 +87,16 @@ async def test_a_question_that_nobody_waits_for_any_more_keeps_its_place_until_i
                 await asyncio.sleep(0.01)
             else:
                 break
+
+
+async def test_a_short_question_is_worked_out_at_once_unless_another_is_being() -> None:
+    thinking, here, ended = ThreadedThinking(), threading.get_ident(), threading.Event()
+    assert await thinking.answer(threading.get_ident, by=1, short=True) == here
+    long_one = asyncio.ensure_future(thinking.answer(lambda: ended.wait(10), by=1))
+    await asyncio.sleep(0.05)
+    short_one = asyncio.ensure_future(thinking.answer(threading.get_ident, by=2, short=True))
+    await asyncio.sleep(0.05)
+    assert not short_one.done()
+    ended.set()
+    assert await long_one
+    assert await short_one != here

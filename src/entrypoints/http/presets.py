@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 
 from entrypoints.http.access import access
+from entrypoints.http.csv_tables import csv_table, rows_of, wants_csv
 from entrypoints.http.entity_tags import IfMatch, IfNoneMatch, listed, required_versions, version_tag
 from entrypoints.http.pages import PageNumber, PageOf10, Pagination, asked_page
 from entrypoints.http.requests import LARGEST_ID, ApiRequest, PathId, SearchText, asked_text, path_id
@@ -205,7 +206,10 @@ async def find_presets(  # noqa: PLR0913, PLR0917  what the query has
     views, total = await manage_presets.page(
         request.acting, search=asked_text("search", search), offset=asked.offset, limit=asked.limit
     )
-    return listed(PresetsPage(tuple(map(PresetDetails.of, views)), asked.of(total)), if_none_match)
+    found = tuple(map(PresetDetails.of, views))
+    if wants_csv(request):
+        return csv_table(rows_of(found, PresetDetails), "presets")
+    return listed(PresetsPage(found, asked.of(total)), if_none_match)
 
 
 @get(
@@ -217,8 +221,10 @@ async def list_presets(
     if_none_match: IfNoneMatch = "",
 ) -> Response[PresetList]:
     """Return the names of all presets that the caller may read, the newest first."""
-    names = await manage_presets.names(request.acting)
-    return listed(PresetList(tuple(map(PresetEntry.of, names)), len(names)), if_none_match)
+    found = tuple(map(PresetEntry.of, await manage_presets.names(request.acting)))
+    if wants_csv(request):
+        return csv_table(rows_of(found, PresetEntry), "presets")
+    return listed(PresetList(found, len(found)), if_none_match)
 
 
 @get(
@@ -235,7 +241,10 @@ async def list_presets_of_user(
 ) -> Response[PresetsAnswer]:
     """Return the presets that a user made, as far as the caller may read them, the newest first."""
     views = await manage_presets.all(request.acting, _username(request.scope["raw_path"]))
-    return listed(PresetsAnswer(tuple(map(PresetDetails.of, views)), len(views)), if_none_match)
+    found = tuple(map(PresetDetails.of, views))
+    if wants_csv(request):
+        return csv_table(rows_of(found, PresetDetails), "presets")
+    return listed(PresetsAnswer(found, len(found)), if_none_match)
 
 
 @get("/api/presets/{preset_id:str}", opt=access(READ_PRESETS, "presets"), operation_id="getPreset", summary="A preset")

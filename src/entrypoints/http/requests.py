@@ -77,8 +77,11 @@ def asked_time(name: str, given: str) -> datetime | None:
     return time
 
 
-def only_known_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Refuse query parameters that the route does not declare (`opt["query"]`), and any that is given twice."""
+async def only_known_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Refuse query parameters that the route does not declare (`opt["query"]`), and any that is given twice.
+
+    It awaits nothing, and is a coroutine all the same: Litestar would run a plain function on another thread.
+    """
     known = handler.opt.get("query", ())
     query = connection.scope["query_string"].decode("latin-1")
     try:
