@@ -108,7 +108,7 @@ class Meanwhile(BcryptPasswords):
         super().__init__(cost=4)
         self._house, self._by, self._happens = house, by, happens
 
-    async def verify(self, password: str, password_hash: str | None, *, known: bool = False) -> bool:
+    async def verify(self, password: str, password_hash: str | None, *, known: int | None = None) -> bool:
         async def happen(stores: Stores) -> None:
             if self._happens == "deleted":
                 await stores.users.delete(self._by.user.id)

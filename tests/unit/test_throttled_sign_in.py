@@ -171,7 +171,7 @@ class Broken(BcryptPasswords):
         super().__init__(cost=4)
         self._fault = fault
 
-    async def verify(self, password: str, password_hash: str | None, *, known: bool = False) -> bool:  # noqa: ARG002
+    async def verify(self, password: str, password_hash: str | None, *, known: int | None = None) -> bool:  # noqa: ARG002
         raise self._fault
 
 
@@ -189,7 +189,7 @@ async def test_what_is_not_the_callers_fault_does_not_count(house: House, fault:
 @pytest.mark.requirement(41)
 async def test_a_sign_in_that_is_cut_off_while_its_password_waits_does_not_count(house: House) -> None:
     class Hanging(BcryptPasswords):
-        async def verify(self, password: str, password_hash: str | None, *, known: bool = False) -> bool:
+        async def verify(self, password: str, password_hash: str | None, *, known: int | None = None) -> bool:
             waits.set()
             await asyncio.Event().wait()
             return await super().verify(password, password_hash, known=known)

@@ -42,9 +42,9 @@ class ChangePassword:
             return await self._change(by, account, current, new)
 
     async def _change(self, by: Acting, account: Account, current: str, new: str) -> SignedIn:
-        if not await self._passwords.verify(current, account.password_hash, known=True):
+        if not await self._passwords.verify(current, account.password_hash, known=by.user.id):
             raise RequestError(Problem("$.current_password", "is not the present password"))
-        password_hash = await self._passwords.hashed(new)
+        password_hash = await self._passwords.hashed(new, by=by.user.id)
         now = self._clock.now()
         session = Session(self._secrets.token(), by.user.id, created=now, seen=now)
         entry = by.entry("password changed", f"user {by.user.id}", now)

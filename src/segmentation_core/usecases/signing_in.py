@@ -62,11 +62,13 @@ class SignIn:
             return await self._begin(attempt, password, client)
 
     async def _begin(self, attempt: _SigningIn, password: str, client: Client) -> tuple[User, SignedIn]:
-        account, known = attempt.account, attempt.device_id is not None
+        account = attempt.account
+        known = account.user.id if account and attempt.device_id else None
         right = await self._passwords.verify(password, account.password_hash if account else None, known=known)
         if account is None or not right or not account.user.active:
             raise WrongCredentials(_WRONG)
-        newer = await self._passwords.hashed(password) if self._passwords.is_outdated(account.password_hash) else None
+        is_outdated = self._passwords.is_outdated(account.password_hash)
+        newer = await self._passwords.hashed(password, by=account.user.id) if is_outdated else None
         now = self._clock.now()
         user = replace(account.user, last_login=now)
         session = Session(self._secrets.token(), user.id, created=now, seen=now)
