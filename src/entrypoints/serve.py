@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from entrypoints.http.app import create_app
 from entrypoints.logs import password_of, write_logs
 from entrypoints.server import Server
 from entrypoints.settings import Settings
+from entrypoints.variables import unread
 from segmentation_core.catalog import Catalog
 from segmentation_core.errors import Problem, SettingsError
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 STEPS_OF_A_REQUEST: Final = 30_000
 """How many diagram operations a filter may take that is sent to us: a tenth of the library's bound."""
+
+_log: Final = logging.getLogger("segmentation.settings")
 
 
 def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo: bool) -> None:
@@ -45,6 +49,8 @@ def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo:
     may_be_embedded = with_demo or settings.environment != "production"
     with database(os.environ, may_be_embedded=may_be_embedded) as found:
         write_logs(as_json=settings.is_production, secrets=(*settings.secrets, password_of(found.url), password or ""))
+        for said in unread(os.environ):
+            _log.warning("%s", said)
         key = settings.audit_key.encode()
         listener = _listener(host, port)
         if with_demo:
