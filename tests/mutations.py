@@ -91,6 +91,7 @@ PARTS: Final = (
             "segmentation_core.sessions",
             "segmentation_core.usecases.signing_in",
             "segmentation_core.usecases.changing_passwords",
+            "segmentation_core.usecases.throttled",
             "segmentation_core.usecases.resetting_passwords",
         ),
         (_SIGNING_IN,),

@@ -323,18 +323,21 @@ class Passwords(Protocol):
     """Hashes passwords, off the event loop and a bounded number at a time; Overloaded where too many wait.
 
     There are two queues, each with threads of its own: everybody's, and one for those whom we know, which no flood of
-    strangers fills.
+    strangers fills; nor does one account, which has two places in it at the most, and Overloaded beyond.
     """
 
-    async def hashed(self, password: str) -> str:
-        """Return a salted hash, which names its scheme and cost. It is for those whom we know."""
+    async def hashed(self, password: str, *, by: int | None = None) -> str:
+        """Return a salted hash, which names its scheme and cost, in the queue of those whom we know.
+
+        `by` is the account that asks, None where it is no account: a command does.
+        """
         ...
 
-    async def verify(self, password: str, password_hash: str | None, *, known: bool = False) -> bool:
+    async def verify(self, password: str, password_hash: str | None, *, known: int | None = None) -> bool:
         """Tell whether the password is the hash's. With no hash do the same work and say no.
 
-        A wrong password takes the work of a hash of the present cost, whatever the cost of this one. `known` says
-        that it comes from a device or a session that we know.
+        Right or wrong, it takes the work of a hash of the present cost, whatever the cost of this one. `known` is the
+        account whose device or session we know it to come from, None where it may be anybody's.
         """
         ...
 

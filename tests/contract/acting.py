@@ -47,10 +47,10 @@ class OpenPasswords(Passwords):
     def __init__(self) -> None:
         self.scheme = 1
 
-    async def hashed(self, password: str) -> str:
+    async def hashed(self, password: str, *, by: int | None = None) -> str:  # noqa: ARG002
         return f"{self.scheme} {password}"
 
-    async def verify(self, password: str, password_hash: str | None, *, known: bool = False) -> bool:  # noqa: ARG002
+    async def verify(self, password: str, password_hash: str | None, *, known: int | None = None) -> bool:  # noqa: ARG002
         return password_hash is not None and password_hash.partition(" ")[2] == password
 
     def is_common(self, password: str) -> bool:
