@@ -78,6 +78,7 @@ async def test_past_the_line_it_is_overloaded_and_afterwards_it_goes_on() -> Non
     assert await passwords.hashed("a password")
 
 
+@pytest.mark.requirement(5, 41)
 async def test_a_flood_of_strangers_takes_no_place_from_those_whom_we_know() -> None:
     passwords = BcryptPasswords(cost=8, threads=1, waiting=4)
     hashed = await passwords.hashed("a password")
@@ -90,6 +91,7 @@ async def test_a_flood_of_strangers_takes_no_place_from_those_whom_we_know() -> 
     assert (outcomes.count(False), sum(isinstance(one, Overloaded) for one in outcomes)) == (5, 35)
 
 
+@pytest.mark.requirement(5, 41)
 async def test_those_whom_we_know_wait_in_a_bounded_line_too() -> None:
     passwords = BcryptPasswords(cost=4, waiting=2)
     outcomes = await asyncio.gather(
