@@ -99,6 +99,7 @@ async def test_the_last_in_line_is_answered_within_the_deadline_and_whoever_find
     assert max(told) < (asyncio.get_running_loop().time() - began) / 4
 
 
+@pytest.mark.requirement(5, 41)
 async def test_a_flood_of_strangers_takes_no_place_from_those_whom_we_know() -> None:
     passwords = BcryptPasswords(cost=8, threads=1, waiting=4)
     hashed = await passwords.hashed("a password")
@@ -111,6 +112,7 @@ async def test_a_flood_of_strangers_takes_no_place_from_those_whom_we_know() -> 
     assert (outcomes.count(False), sum(isinstance(one, Overloaded) for one in outcomes)) == (5, 35)
 
 
+@pytest.mark.requirement(5, 41)
 async def test_those_whom_we_know_wait_in_a_bounded_line_too() -> None:
     passwords = BcryptPasswords(cost=4, waiting=2)
     outcomes = await asyncio.gather(

@@ -56,6 +56,7 @@ def bounded() -> Catalog:
     return catalog
 
 
+@pytest.mark.requirement(32)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_filter_made_to_be_hard_takes_less_than_two_seconds_of_a_processor(bounded: Catalog, shape: str) -> None:
     draw = random.Random(shape)
@@ -66,6 +67,22 @@ def test_a_filter_made_to_be_hard_takes_less_than_two_seconds_of_a_processor(bou
         assert time.process_time() - begun < 2
 
 
+@pytest.mark.requirement(32)
+@pytest.mark.parametrize("shape", ["any of few", "all of any"])
+def test_the_service_refuses_past_its_own_bound_what_the_library_would_plan(
+    signed_in: Callable[[str], Browser], shape: str
+) -> None:
+    wanted = SHAPES[shape](random.Random(shape))
+    begun = time.monotonic()
+    answer = signed_in("analyst").post("/api/build-audience", {"filter": wanted})
+    assert answer.status_code == 400
+    assert "more than 30000 diagram operations" in answer.json()["error"]
+    assert time.monotonic() - begun < 2
+    catalog = Catalog.from_json(demo.CATALOG.read_bytes())
+    plan_audience(parse_filter(wanted, catalog), catalog)
+
+
+@pytest.mark.requirement(32)
 def test_others_do_not_wait_for_hard_filters(signed_in: Callable[[str], Browser], address: str) -> None:
     analyst, watcher, statuses, draw = signed_in("analyst"), Browser(address), [], random.Random(1)
 

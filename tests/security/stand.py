@@ -39,7 +39,8 @@ T = TypeVar("T")
 CATALOG = Catalog.from_json(demo.CATALOG.read_bytes())
 HERE, ELSEWHERE = "Here", "Elsewhere"
 SECRET = "a preset that nobody else may know of"
-DOCUMENT = {"audienceFilters": {}, "segments": {"list": "a list that dsp accounts may not see"}}
+LISTS = "a list that dsp accounts may not see"
+DOCUMENT = {"audienceFilters": {}, "segments": {"list": LISTS}}
 
 
 @dataclass
