@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from litestar import Litestar, Router
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -17,16 +18,13 @@ from entrypoints.http.access import methods_of, public, require_declared_access
 from entrypoints.http.errors import respond
 from entrypoints.http.gate import Gate
 from entrypoints.http.headers import ResponseHeaders
-from entrypoints.http.requests import ApiRequest, only_known_parameters
+from entrypoints.http.requests import LARGEST_BODY, ApiRequest, only_known_parameters
 from segmentation_core import __version__
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from entrypoints.container import Container
-
-MAX_BODY: Final = 1_000_000
-"""In bytes."""
 
 
 def create_app(container: Container) -> Litestar:
@@ -85,7 +83,8 @@ def create_app(container: Container) -> Litestar:
         },
         guards=[auth.guard(container.authenticate()), only_known_parameters],
         request_class=ApiRequest,
-        request_max_body_size=MAX_BODY,
+        state=State({"thinking": container.thinking()}),
+        request_max_body_size=LARGEST_BODY,
         exception_handlers={Exception: respond},
         before_send=[ResponseHeaders(settings)],
         openapi_config=OpenAPIConfig(

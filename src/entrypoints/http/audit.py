@@ -98,5 +98,5 @@ async def read_trail(  # noqa: PLR0913, PLR0917  what the query has
         until=asked_time("until", until),
     )
     records, total = await read_audit(request.acting, query, offset=asked.offset, limit=asked.limit)
-    told = tuple(map(AuditRecord.of, records))
-    return listed(AuditPage(told, asked.of(total)), if_none_match)
+    found = AuditPage(tuple(map(AuditRecord.of, records)), asked.of(total))
+    return await request.aside(lambda: listed(found, if_none_match))

@@ -212,7 +212,7 @@ class ManagePresets:
 
     async def _views(self, by: Acting, found: list[Preset]) -> list[PresetView]:
         """Return what is told of presets. Reading the documents of many is no work for the event loop."""
-        return await self._thinking.answer(lambda: [self._view(by.user, preset) for preset in found], by=by.user.id)
+        return await self._thinking.read(lambda: [self._view(by.user, preset) for preset in found], by=by.user.id)
 
     def _view(self, user: User, preset: Preset, alike: Sequence[NamedPreset] = ()) -> PresetView:
         shown = replace(preset, document=shown_to(user, preset.document))
