@@ -39,15 +39,21 @@ class Secrets(Protocol):
 
 
 class Thinking(Protocol):
-    """Where questions about filters are worked out. They can take a second, while which others are to be served."""
+    """Where long questions are worked out. They can take a second, while which others are to be served.
+
+    Accounts have their turns, one question at a time. Both methods return what `question` returns, or raise what it
+    raises; `by` is the account that asks. Both raise Overloaded where too many wait.
+    """
 
     async def answer(self, question: Callable[[], T], *, by: int, short: bool = False) -> T:
-        """Return what `question` returns, or raise what it raises; `by` is the account that asks.
+        """Work out what a filter means. One that is `short` takes no longer than others may be kept waiting.
 
-        One that is `short` takes no longer than others may be kept waiting.
-        No two questions are worked out at once: what is remembered of a catalogue is not made for several threads.
-        Raises Overloaded where too many wait.
+        No two such questions are worked out at once: what is remembered of a catalogue is not made for several threads.
         """
+        ...
+
+    async def read(self, question: Callable[[], T], *, by: int) -> T:
+        """Read or write large texts, which takes far less time and so does not wait for filters."""
         ...
 
 

@@ -14,7 +14,7 @@ from entrypoints.http.access import access, public
 from entrypoints.http.auth import SIGN_IN_PATH, TOKEN, cleared_cookies, one_cookie, session_cookies
 from entrypoints.http.clients import client_of, require_own_page
 from entrypoints.http.headers import request_id
-from entrypoints.http.requests import ApiRequest
+from entrypoints.http.requests import LARGEST_PROOF, ApiRequest
 from entrypoints.settings import Settings
 from segmentation_core.errors import NotSignedIn
 from segmentation_core.permissions import OWN_ACCOUNT
@@ -86,6 +86,7 @@ class MeAnswer(msgspec.Struct, frozen=True):
     SIGN_IN_PATH,
     opt=public("One has no session before."),
     status_code=200,
+    request_max_body_size=LARGEST_PROOF,
     operation_id="signIn",
     summary="Sign in",
 )
