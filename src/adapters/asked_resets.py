@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 MOST_WAITING: Final = 100
 """How many may wait to be sent; what is asked for past that is dropped, and logged."""
 
+MOST_OF_AN_ADDRESS: Final = 5
+"""How many of them may come from one address, so that none takes all the room."""
+
+AT_ONCE: Final = 4
+"""How many are sent at a time: one that the mail server takes long for does not keep all others back."""
+
 SECONDS_AT_THE_END: Final = 5.0
 """How long the last ones are waited for when the service stops."""
 
@@ -27,32 +34,40 @@ _log: Final = logging.getLogger("segmentation.mail")
 
 
 class AskedResets:
-    """The resets that one process was asked for. `run` sends them one after another until it is cancelled."""
+    """The resets that one process was asked for. `run` sends them, a few at a time, until it is cancelled."""
 
     def __init__(self, send: SendReset | None) -> None:
         """Take what sends them, None where no mail can be sent."""
         self._send = send
         self._waiting: asyncio.Queue[AskedReset] = asyncio.Queue(MOST_WAITING)
+        self._addresses: Counter[str] = Counter()
 
     def add(self, asked: AskedReset) -> None:
         """Note that a reset was asked for; a name longer than any is nobody's."""
         if self._send is None:
             _log.warning("request %s asks for a reset, and %s", asked.request_id, _NO_MAIL)
         elif len(asked.username) <= LONGEST_NAME:
-            try:
-                self._waiting.put_nowait(asked)
-            except asyncio.QueueFull:
+            if self._waiting.full() or self._addresses[asked.address] >= MOST_OF_AN_ADDRESS:
                 _log.warning("request %s asks for a reset, and too many wait: it is dropped", asked.request_id)
+                return
+            self._addresses[asked.address] += 1
+            self._waiting.put_nowait(asked)
 
     async def run(self) -> None:
         """Send what is asked for until cancelled; what fails is logged, and the next one goes on."""
         if self._send is None:
             _log.warning("nobody can reset a forgotten password: %s", _NO_MAIL)
+        async with asyncio.TaskGroup() as sending:
+            for _ in range(AT_ONCE):
+                sending.create_task(self._send_all())
+
+    async def _send_all(self) -> None:
         while True:
             asked = await self._waiting.get()
             try:
                 await self._sent(asked)
             finally:
+                self._addresses -= Counter([asked.address])  # which forgets those that have none left
                 self._waiting.task_done()
 
     async def finish(self) -> None:

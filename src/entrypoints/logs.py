@@ -23,10 +23,15 @@ if TYPE_CHECKING:
 
 MASK: Final = "***"
 
+_NAMED: Final = r"[\w-]*(?:password|passwd|secret|authorization|x-csrf-token)"
+_NAME_OF_ONE: Final = re.compile(rf"{_NAMED}|(?:csrf_)?token|device", re.IGNORECASE)
+
 _SHAPES: Final = re.compile(
     r"(?P<url>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+(?=@)"  # the password in a URL
-    r"|(?P<option>\b(?:password|passwd|secret|authorization|x-csrf-token)\b['\"]?\s*[=:]\s*)(?:'[^']*'|\"[^\"]*\"|[^\s,;&)}\]]+)"
-    r"|(?P<cookie>\b(?:csrf_)?token=)[^\s;,'\"]+"
+    rf"|(?P<option>(?<![\w-]){_NAMED}(?:\s*[=:]\s*|['\"]\s*[=:,]\s*))"  # an assignment, a header, a pair of texts
+    r"(?:b(?=['\"]))?(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|(?:(?:Bearer|Basic)\s+)?[^\s,;&)}\]]+)"
+    r"|(?P<key>['\"](?:csrf_)?token['\"]\s*[:,]\s*)b?(?:'[^']*'|\"[^\"]*\")"  # in JSON or a dict
+    r"|(?P<cookie>\b(?:(?:csrf_)?token|device)=)[^\s;,'\"]+"
     r"|\beyJ[\w-]{5,}\.[\w-]*\.[\w-]*"  # a signed token
     r"|(?:v1:)?\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}",  # the hash of a password
     re.IGNORECASE,
@@ -119,9 +124,11 @@ class _Masked:
 
     def __call__(self, _logger: object, _method: str, event: EventDict) -> EventDict:
         # Nearly every line shows no secret, which one look at the whole of it tells.
-        if self.is_clean("\0".join([str(value) for value in event.values()])):
+        if self.is_clean("\0".join([str(value) for value in event.values()])) and not any(
+            map(_NAME_OF_ONE.fullmatch, event)
+        ):
             return event
-        return {name: self._masked(value) for name, value in event.items()}
+        return {name: MASK if _NAME_OF_ONE.fullmatch(name) else self._masked(value) for name, value in event.items()}
 
     def is_clean(self, text: str) -> bool:
         """Tell whether a text has nothing to be masked."""
@@ -137,7 +144,7 @@ class _Masked:
 
 
 def _mask(found: re.Match[str]) -> str:
-    return (found["url"] or found["option"] or found["cookie"] or "") + MASK
+    return (found["url"] or found["option"] or found["key"] or found["cookie"] or "") + MASK
 
 
 def _indented(_logger: object, _method: str, event: EventDict) -> EventDict:

@@ -49,6 +49,16 @@ def _container(people: BitmapIndex, **environ: str) -> Container:
     return Container(settings=settings, catalog=CATALOG, population=people, work=work)
 
 
+class _Down(BitmapIndex):
+    def size(self, wanted: Filter) -> int:  # noqa: ARG002
+        raise errors.Unavailable("The population is away.") from ConnectionError("refused")
+
+
+class _Full(BitmapIndex):
+    def size(self, wanted: Filter) -> int:  # noqa: ARG002
+        raise errors.Overloaded("Too many ask.")
+
+
 @pytest.fixture
 def client_of() -> Iterator[Callable[[type[BitmapIndex]], TestClient[Any]]]:
     opened: list[TestClient[Any]] = []
@@ -118,6 +128,23 @@ def test_a_plan_that_miscounts_is_never_sent(
     (record,) = [record for record in caplog.records if record.exc_info]
     assert record.exc_info
     assert isinstance(record.exc_info[1], errors.PlanMismatch)
+    assert answer.json()["request_id"] in record.getMessage()
+
+
+@pytest.mark.requirement(49)
+@pytest.mark.parametrize(("population", "said"), [(_Down, "The population is away."), (_Full, "Too many ask.")])
+def test_what_is_away_or_full_has_one_traceback_and_a_request_id(
+    client_of: Callable[[type[BitmapIndex]], TestClient[Any]],
+    population: type[BitmapIndex],
+    said: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    answer = client_of(population).post("/api/build-audience", json={"audienceFilters": {}})
+    assert (answer.status_code, answer.json()["error"]) == (503, said)
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert answer.headers["retry-after"]
+    (record,) = [record for record in caplog.records if record.exc_info]
+    assert record.levelno == logging.WARNING
     assert answer.json()["request_id"] in record.getMessage()
 
 

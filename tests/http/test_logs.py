@@ -70,6 +70,44 @@ def test_nothing_is_forged_and_no_secret_is_shown(logged: Callable[..., io.Strin
         assert "Traceback" in records[1]["exception"]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "PasswordChange(current_password='{}', new_password=\"{}\")",
+        '{{"new_password": "{}", "username": "ana"}}',
+        "SEGMENTATION_DEMO_PASSWORD={} segmentation serve",
+        "PGPASSWORD={}",
+        '{{"token": "{}"}}',
+        "{{'token': '{}'}}",
+        "Cookie: device={}; token={}; csrf_token={}",
+        "(b'cookie', b'a=b; device={}')",
+        "(b'authorization', b'Bearer {}')",
+        "Authorization: Bearer {}",
+        "[(b'x-csrf-token', b'{}')]",
+        "('x-csrf-token', '{}')",
+        '{{"password": "a\\"{}"}}',
+        "{{'password': 'a\\\\\\'{}'}}",
+    ],
+)
+@pytest.mark.requirement(48)
+def test_what_has_the_shape_of_a_secret_is_masked(logged: Callable[..., io.StringIO], said: str) -> None:
+    stream, hidden = logged(as_json=False), "Xq7-hidden_9"
+    logging.getLogger("anybody").warning(
+        "%s and more", said.replace("{}", hidden).replace("{{", "{").replace("}}", "}")
+    )
+    assert hidden not in stream.getvalue()
+    assert MASK in stream.getvalue()
+    assert "and more" in stream.getvalue()
+
+
+@pytest.mark.parametrize("name", ["password", "new_password", "token", "csrf_token", "device", "authorization"])
+@pytest.mark.requirement(48)
+def test_what_is_logged_under_the_name_of_a_secret_is_masked(logged: Callable[..., io.StringIO], name: str) -> None:
+    stream = logged(as_json=True)
+    logging.getLogger("anybody").warning("said", extra={name: "Xq7-hidden_9", "tokens": 17})
+    assert json.loads(stream.getvalue()) | {name: MASK, "tokens": 17} == json.loads(stream.getvalue())
+
+
 def test_the_password_of_a_url_is_found() -> None:
     assert password_of("postgresql://app:p%40ss@db:5432/x?sslmode=require") == "p@ss"
     assert password_of("postgresql://app@/x?host=/run") == ""

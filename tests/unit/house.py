@@ -85,10 +85,10 @@ class House:
     def sending_resets(self, mailer: Mailer) -> SendReset:
         return SendReset(self.work, mailer, self.clock, SystemSecrets(), "https://audience.test")
 
-    async def root(self) -> Acting:
-        """Return the first SuperAdmin, whom nobody made."""
+    async def root(self, username: str = "root") -> Acting:
+        """Return a SuperAdmin whom nobody made."""
         hashed = await self.passwords.hashed(PASSWORD)
-        root = User(0, "root", "SuperAdmin", None, "Ruth", "Root", created=self.clock.now())
+        root = User(0, username, "SuperAdmin", None, "Ruth", "Root", created=self.clock.now())
         return Acting(await self.work.run(ALL_COMPANIES, lambda stores: stores.users.add(root, hashed)))
 
     async def add(  # noqa: PLR0913  what an account is

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapters import asked_resets
-from adapters.asked_resets import MOST_WAITING, AskedResets
+from adapters.asked_resets import MOST_OF_AN_ADDRESS, MOST_WAITING, AskedResets
 from adapters.builds import cancelled
 from adapters.mail import FolderMailer
 from segmentation_core.resets import AskedReset
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-ANA = "ana@example.com"
+ANA, BO = "ana@example.com", "bo@example.com"
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ async def test_the_log_tells_the_request_and_no_name_address_or_token(
     caplog.set_level(logging.DEBUG, "segmentation")
     for number, name in enumerate((ANA, "plain name", "nobody@example.com", ANA, ANA, ANA)):
         resets.add(asked(name, number))
-    await resets.finish()
+        await resets.finish()
     told = [(record.levelname, record.getMessage()) for record in caplog.records if record.name == "segmentation.mail"]
     assert told == [
         ("INFO", "request request-0 asks for a reset: a mail was sent"),
@@ -128,6 +128,42 @@ async def test_past_a_hundred_that_wait_they_are_dropped_and_logged(
     assert not caplog.records
     resets.add(asked(ANA, 555))
     assert caplog.messages == ["request request-555 asks for a reset, and too many wait: it is dropped"]
+
+
+async def test_one_address_takes_no_room_from_the_others(
+    house: House, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    resets = AskedResets(house.sending_resets(FolderMailer(folder, "audience@example.com")))
+    for _ in range(MOST_WAITING + 1):
+        resets.add(asked("nobody", 1))
+    assert len(caplog.records) == MOST_WAITING + 1 - MOST_OF_AN_ADDRESS
+    assert set(caplog.messages) == {"request request-1 asks for a reset, and too many wait: it is dropped"}
+    resets.add(asked(ANA, 2))
+    running = asyncio.create_task(resets.run())
+    await resets.finish()
+    resets.add(asked("nobody", 1))
+    await resets.finish()
+    await cancelled(running)
+    assert len(mails(folder)) == 1
+    assert len(caplog.records) == MOST_WAITING + 1 - MOST_OF_AN_ADDRESS, "its places are free again"
+
+
+async def test_a_slow_server_for_one_keeps_no_other_back(house: House, folder: Path) -> None:
+    class SlowForBo(FolderMailer):
+        async def send(self, to: str, subject: str, text: str) -> None:
+            if to == BO:
+                await asyncio.Event().wait()
+            await super().send(to, subject, text)
+            sent.set()
+
+    sent = asyncio.Event()
+    await house.add(await house.root("second root"), BO, company="Demo")
+    resets = AskedResets(house.sending_resets(SlowForBo(folder, "audience@example.com")))
+    running = asyncio.create_task(resets.run())
+    resets.add(asked(BO, 1))
+    resets.add(asked(ANA, 2))
+    await asyncio.wait_for(sent.wait(), 5)
+    await cancelled(running)
 
 
 async def test_a_name_longer_than_any_takes_no_room(resets: AskedResets, caplog: pytest.LogCaptureFixture) -> None:

@@ -113,12 +113,12 @@ def explained(fault: Exception, scope: Scope) -> tuple[ProblemDetails, dict[str,
         headers = dict(fault.headers or {})
     else:
         status, said = HTTPStatus.INTERNAL_SERVER_ERROR, ""
-    ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(fault, Overloaded | Unavailable)
-    if ours:
+    ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    if isinstance(fault, Overloaded | Unavailable):
+        _log.warning("request %s: %s", request_id(scope), fault, exc_info=fault)
+    elif ours:
         said = "Something went wrong on our side. The request id says which case it was."
         _log.error("request %s failed", request_id(scope), exc_info=fault)
-    if isinstance(fault, Unavailable):
-        _log.warning("request %s: %s", request_id(scope), fault)
     if isinstance(fault, Throttled):
         headers["Retry-After"] = str(math.ceil(fault.retry_after.total_seconds()))
     if status == HTTPStatus.SERVICE_UNAVAILABLE:

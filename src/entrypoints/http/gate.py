@@ -114,8 +114,11 @@ class Gate:
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._abandoned.discard(task)
-        if not task.cancelled() and task.exception():
-            _log.warning("work past its deadline failed", exc_info=task.exception())
+        fault = None if task.cancelled() else task.exception()
+        if isinstance(fault, Unavailable):  # of the same cause as the answer, whose traceback is in the log
+            _log.warning("work past its deadline failed: %s", fault)
+        elif fault:
+            _log.warning("work past its deadline failed", exc_info=fault)
 
 
 class _Answer:
