@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from tests.postgres import Server
 
-PAIRS: Final = {"dev": 6, "ci": 60, "nightly": 500}
-BAND: Final = {"dev": 0.5, "ci": 0.18, "nightly": 0.06}
+PAIRS: Final = {"dev": 12, "ci": 60, "nightly": 500}
+BAND: Final = {"dev": 0.37, "ci": 0.18, "nightly": 0.06}
 """How far from a half the area may be: three standard errors of so many pairs that are alike, and a little."""
 
 AT_ONCE: Final = 200
