@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 import h11
 
-from entrypoints.server import LARGEST_HEAD
+from entrypoints.connections import LARGEST_HEAD
 
 if TYPE_CHECKING:
     from types import TracebackType
