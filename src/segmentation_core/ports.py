@@ -221,8 +221,8 @@ class Presets(Protocol):
         """Return what every preset is known by, the newest first."""
         ...
 
-    async def versions(self, preset_id: int) -> list[PresetVersion]:
-        """Return the history of a preset, the newest first, the present one included."""
+    async def versions(self, preset_id: int, *, offset: int = 0, limit: int = 100) -> list[PresetVersion]:
+        """Return some of the history of a preset, the newest first, the present one included."""
         ...
 
     async def version(self, preset_id: int, version: int) -> PresetVersion | None:

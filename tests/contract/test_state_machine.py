@@ -484,7 +484,7 @@ class TwoCompanies(RuleBasedStateMachine):
         if view and history:
             self.is_shown(by, saved, view.in_memory)
             expected = [(number, name, shown_to(by, document)) for number, name, document in newest_first(saved)]
-            assert numbered(history.in_memory) == expected
+            assert numbered(history.in_memory[0]) == expected
 
     @rule(by=actors, search=parts | preset_names, whose=people, window=windows)
     def look_at_presets(self, by: Actor, search: str, whose: Person, window: tuple[int, int]) -> None:

@@ -48,6 +48,20 @@ SHAPES: dict[str, Callable[[random.Random], dict[str, Any]]] = {
 }
 
 
+def _halves(draw: random.Random, depth: int = 2) -> dict[str, Any]:
+    """Return a filter of `and`s and `or`s over half the values of dimensions, some denied: no plan is found for it."""
+    if depth:
+        joined = {draw.choice(["and", "or"]): [_halves(draw, depth - 1) for _ in range(4)]}
+        return {"not": joined} if draw.random() < 0.3 else joined
+    dimension = draw.choice(list(CATALOG.dimensions))
+    ids = [value.id for value in dimension.values]
+    some = draw.sample(ids, max(1, len(ids) // 2))
+    return {
+        "dimension": dimension.id,
+        draw.choice(["in", "all", "none"] if dimension.multi else ["in", "not_in"]): some,
+    }
+
+
 @pytest.fixture
 def bounded() -> Catalog:
     """Return the demo's catalogue with the bound that the service sets, in this process."""
@@ -80,6 +94,19 @@ def test_the_service_refuses_past_its_own_bound_what_the_library_would_plan(
     assert time.monotonic() - begun < 2
     catalog = Catalog.from_json(demo.CATALOG.read_bytes())
     plan_audience(parse_filter(wanted, catalog), catalog)
+
+
+@pytest.mark.parametrize("seed", [104, 121, 377, 404])
+def test_what_no_plan_is_found_for_takes_about_a_second_to_say_so_of(bounded: Catalog, seed: int) -> None:
+    def time_of() -> float:
+        begun = time.process_time()
+        plan = plan_audience(parse_filter(_halves(random.Random(seed)), bounded), bounded)
+        assert plan.reason
+        assert plan.reason.kind == "not-found"
+        assert plan.subset
+        return time.process_time() - begun
+
+    assert min(time_of() for _ in range(3)) < 1.3
 
 
 @pytest.mark.requirement(32)

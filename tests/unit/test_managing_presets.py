@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from segmentation_core.errors import Conflict, Forbidden, NotFound, RequestError
 from segmentation_core.presets import NamedPreset, Preset, fingerprint_of, preset_document
 from segmentation_core.references import References
 from segmentation_core.usecases import Acting, ManagePresets
+from segmentation_core.usecases.managing_presets import LARGEST_TOLD
 from tests.unit.house import CATALOG, House, People
 
 if TYPE_CHECKING:
@@ -209,7 +211,10 @@ async def test_changes_are_versions_and_can_be_reverted(house: House, people: Pe
     assert (renamed.version, renamed.document) == (3, NOT_NO)
     back = (await house.presets.revert(people.user, preset.id, 1, versions={3})).preset
     assert (back.version, back.name, back.document) == (4, "one", YES)
-    told = [(one.version, one.name, one.changed_by) for one in await house.presets.versions(people.user, preset.id)]
+    versions, total = await house.presets.versions(people.user, preset.id)
+    told = [(one.version, one.name, one.changed_by) for one in versions]
+    assert await house.presets.versions(people.user, preset.id, offset=1, limit=2) == (versions[1:3], total)
+    assert total == 4
     assert told == [(4, "one", "user"), (3, "three", "user"), (2, "two", "admin"), (1, "one", "user")]
     with pytest.raises(NotFound, match="never had a version 9"):
         await house.presets.revert(people.user, preset.id, 9)
@@ -256,7 +261,7 @@ async def test_a_dsp_account_sees_no_segments_in_presets(house: House, people: P
     preset = (await house.presets.create(people.user, "one", document)).preset
     blind = Acting(replace(people.user.user, dsp=True))
     assert (await house.presets.get(blind, preset.id)).preset.document == YES
-    assert [one.document for one in await house.presets.versions(blind, preset.id)] == [YES]
+    assert [one.document for one in (await house.presets.versions(blind, preset.id))[0]] == [YES]
     assert (await house.presets.get(people.user, preset.id)).preset.document == document
 
 
@@ -304,3 +309,14 @@ async def test_deleting_takes_the_history_too(house: House, people: People) -> N
         with pytest.raises(NotFound):
             await act
     assert (await house.presets.create(people.user, "one", YES)).preset.id != preset.id
+
+
+async def test_of_a_large_document_the_trail_tells_the_size_and_the_hash(house: House, people: People) -> None:
+    large = YES | {"metadata": {"note": "x" * LARGEST_TOLD}}
+    preset = (await house.presets.create(people.user, "large", large)).preset
+    text = json.dumps(large, sort_keys=True, separators=(",", ":")).encode()
+    told = (await house.records(preset.company_id))[-1].entry.after
+    assert told
+    assert "document" not in told
+    assert (told["document_bytes"], told["document_sha256"]) == (len(text), sha256(text).hexdigest())
+    assert (await house.presets.get(people.user, preset.id)).preset.document == large

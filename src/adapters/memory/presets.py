@@ -86,13 +86,14 @@ class MemoryPresets(Presets):
     async def names(self, *, owner: int | None) -> list[NamedPreset]:
         return [_named(one) for one in self._newest_first(owner)]
 
-    async def versions(self, preset_id: int) -> list[PresetVersion]:
-        if not self._visible(preset_id):
-            return []
-        return [_read(one) for one in reversed(self._unit.tables.versions[preset_id].all())]
+    async def versions(self, preset_id: int, *, offset: int = 0, limit: int = 100) -> list[PresetVersion]:
+        return [_read(one) for one in window(self._history(preset_id), offset, limit)]
 
     async def version(self, preset_id: int, version: int) -> PresetVersion | None:
-        return next((one for one in await self.versions(preset_id) if one.version == version), None)
+        return next((_read(one) for one in self._history(preset_id) if one.version == version), None)
+
+    def _history(self, preset_id: int) -> list[PresetVersion]:
+        return self._unit.tables.versions[preset_id].all()[::-1] if self._visible(preset_id) else []
 
     async def alike(self, preset: Preset, *, owner: int | None) -> list[NamedPreset]:
         found = [

@@ -91,7 +91,7 @@ _READ_VERSIONS: Final = """
     FROM preset_versions {where} ORDER BY preset_versions.version DESC
 """
 VERSIONS: Final = Statement(
-    _READ_VERSIONS,
+    _READ_VERSIONS + WINDOW,
     company="preset_versions.company_id",
     always="preset_versions.preset_id = %(id)s",
     given={"version": "preset_versions.version = %(version)s"},
@@ -147,11 +147,13 @@ class PostgresPresets(Presets):
     async def names(self, *, owner: int | None) -> list[NamedPreset]:
         return await self._transaction.rows(NAMES, NamedPreset, owner=owner)
 
-    async def versions(self, preset_id: int) -> list[PresetVersion]:
-        return await self._transaction.rows(VERSIONS, PresetVersion, id=preset_id, version=None)
+    async def versions(self, preset_id: int, *, offset: int = 0, limit: int = 100) -> list[PresetVersion]:
+        return await self._transaction.rows(
+            VERSIONS, PresetVersion, id=preset_id, version=None, **window(offset, limit)
+        )
 
     async def version(self, preset_id: int, version: int) -> PresetVersion | None:
-        return await self._transaction.row(VERSIONS, PresetVersion, id=preset_id, version=version)
+        return await self._transaction.row(VERSIONS, PresetVersion, id=preset_id, version=version, **window(0, 1))
 
     async def alike(self, preset: Preset, *, owner: int | None) -> list[NamedPreset]:
         if preset.fingerprint is None:

@@ -24,6 +24,7 @@ def _numbers(default: int, most: int) -> dict[str, Any]:
 PageNumber = Annotated[str, QueryParameter(description="Which page.", schema_extra=_numbers(1, LAST_PAGE))]
 PageOf10 = Annotated[str, QueryParameter(description="How many a page has.", schema_extra=_numbers(10, LONGEST_PAGE))]
 PageOf20 = Annotated[str, QueryParameter(description="How many a page has.", schema_extra=_numbers(20, LONGEST_PAGE))]
+PageOf100 = Annotated[str, QueryParameter(description="How many a page has.", schema_extra=_numbers(100, LONGEST_PAGE))]
 """Numbers in a query, as they were typed: `asked_page` reads them, since Litestar takes `1.0` for a whole number."""
 
 

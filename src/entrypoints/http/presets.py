@@ -14,7 +14,7 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 from entrypoints.http.access import access
 from entrypoints.http.csv_tables import csv_table, rows_of, wants_csv
 from entrypoints.http.entity_tags import IfMatch, IfNoneMatch, listed, required_versions, version_tag
-from entrypoints.http.pages import PageNumber, PageOf10, Pagination, asked_page
+from entrypoints.http.pages import PageNumber, PageOf10, PageOf100, Pagination, asked_page
 from entrypoints.http.requests import LARGEST_ID, ApiRequest, PathId, SearchText, asked_text, path_id
 from entrypoints.http.sign_in import Message
 from segmentation_core.documents import parse_json
@@ -146,10 +146,11 @@ class VersionDetails(msgspec.Struct, frozen=True):
 
 
 class VersionsAnswer(msgspec.Struct, frozen=True):
-    """The history of a preset, the newest first, and how many versions it has."""
+    """A page of the history of a preset, the newest first, and how many versions it has."""
 
     versions: tuple[VersionDetails, ...]
     count: int
+    pagination: Pagination
 
 
 class PresetRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -305,19 +306,25 @@ async def delete_preset(
 
 @get(
     "/api/presets/{preset_id:str}/versions",
-    opt=access(READ_PRESETS, "presets"),
+    opt={**access(READ_PRESETS, "presets"), "query": ("page", "limit")},
     operation_id="listPresetVersions",
     summary="The history of a preset",
 )
-async def list_versions(
+async def list_versions(  # noqa: PLR0913, PLR0917  what the query has
     request: ApiRequest,
     preset_id: PathId,
     manage_presets: NamedDependency[SkipValidation[ManagePresets]],
+    page: PageNumber = "1",
+    limit: PageOf100 = "100",
     if_none_match: IfNoneMatch = "",
 ) -> Response[VersionsAnswer]:
-    """Return what a preset was at each version, the newest first, the present one included."""
-    versions = await manage_presets.versions(request.acting, path_id(preset_id))
-    return listed(VersionsAnswer(tuple(map(VersionDetails.of, versions)), len(versions)), if_none_match)
+    """Return a page of what a preset was at each version, the newest first, the present one included."""
+    asked = asked_page(page, limit)
+    versions, total = await manage_presets.versions(
+        request.acting, path_id(preset_id), offset=asked.offset, limit=asked.limit
+    )
+    found = VersionsAnswer(tuple(map(VersionDetails.of, versions)), total, asked.of(total))
+    return await request.aside(lambda: listed(found, if_none_match))
 
 
 @post(

@@ -12,6 +12,7 @@ clause that reaches given cells and nobody unwanted, and there is one exactly if
 from __future__ import annotations
 
 from functools import reduce
+from math import inf
 from operator import or_
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,9 @@ MAX_CELLS = 1 << 16
 
 _CELLS_A_STEP = 4_096
 """How many cells are looked at in one step of a search."""
+
+_STEPS_A_DIAGRAM_STEP = 5
+"""How many steps all searches together may take for each diagram operation that the space allows, where it does."""
 
 MAX_DIRECT = 1 << 8
 """How many combinations of the values of a direct multi dimension an audience may depend on."""
@@ -143,7 +147,8 @@ class Cells:
     """The grid of one region. Raises TooManyCells where it would have more than `most`, MAX_CELLS unless said.
 
     `wanted` is the region; `empty` tells whether a clause that includes no list reaches everyone. Steps of every search
-    over the grid count against one budget, MAX_WORK.
+    over the grid count against one budget, MAX_WORK; where the space bounds diagrams more than MAX_STEPS does, all
+    searches together have a budget in proportion.
     """
 
     def __init__(self, region: Region, factors: Factors, *, empty: bool = False, most: int | None = None) -> None:
@@ -172,6 +177,8 @@ class Cells:
             if position not in {axis.factor for axis in self.axes}
         )
         self.wanted: Final = self._filled(region)
+        most_steps = region.space.most_steps
+        self._left_in_all: float = inf if most_steps is None else most_steps * _STEPS_A_DIAGRAM_STEP
 
     def allow(self, steps: int) -> None:
         """Give the next search so many steps: looking for the clause round some cells is one or more."""
@@ -214,6 +221,9 @@ class Cells:
 
     def around(self, cells: int, wanted: int) -> Part | None:
         """Return the least that a clause reaches which reaches `cells` and nothing beyond `wanted`; None for none."""
+        self._left_in_all -= self.cost  # for what is remembered too: of so many cells it takes long to look up
+        if self._left_in_all < 0:
+            raise OutOfWork
         key = (cells, wanted)
         if key not in self._arounds:
             self.spend(1)

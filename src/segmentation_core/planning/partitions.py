@@ -75,7 +75,7 @@ class Partition:
 
         Of each cut the first `most` parts are made, those that are nobody counted, or all where it is None.
         """
-        for pieces in self._top.ways():
+        for pieces in self._top.ways(most):
             yield (tidy for piece in islice(pieces, most) if (tidy := self._tidied(piece)))
 
     def _tidied(self, piece: Piece) -> Piece | None:
@@ -158,15 +158,15 @@ class _Node:
         """Return what all hold for whom the part at a position of an `or` is the first that holds."""
         return [*(part.contrary for part in self.ordered[:position]), self.ordered[position]]
 
-    def box_parts(self) -> Iterator[dict[int, int]]:
-        """Yield disjoint boxes that are the tree."""
+    def box_parts(self, most: int | None) -> Iterator[dict[int, int]]:
+        """Yield disjoint boxes that are the tree: at least the first `most`, or all where it is None."""
         if isinstance(self.tree, Leaf):
             yield {self.tree.axis: self.tree.inside}
         elif self.joins == "and":
-            yield from _boxes_of_all(self.parts)
+            yield from _boxes_of_all(self.parts, most)
         else:
             for i in range(len(self.parts)):
-                yield from _boxes_of_all(self.first(i))
+                yield from _boxes_of_all(self.first(i), most)
 
     @cached_property
     def covers(self) -> int:
@@ -227,13 +227,16 @@ class _Node:
         """The parts of an `and`; itself alone where it is none."""
         return self.parts if isinstance(self.tree, Branch) and self.joins == "and" else [self]
 
-    def ways(self) -> Iterator[Iterator[Piece]]:
-        """Yield the ways to cut it into the fewest clauses: if it is an `and`, one for each choice of what to keep."""
+    def ways(self, most: int | None) -> Iterator[Iterator[Piece]]:
+        """Yield the ways to cut it into the fewest clauses: if it is an `and`, one for each choice of what to keep.
+
+        Of each at least the first `most` clauses are made, or all where it is None.
+        """
         if len(self.cuts) > 1:
-            yield (piece for cuts in self.cuts for piece in cuts[0].pieces())
+            yield (piece for cuts in self.cuts for piece in cuts[0].pieces(most))
         else:
             for cut in self.cuts[0]:
-                yield cut.pieces()
+                yield cut.pieces(most)
 
 
 class _Cut(msgspec.Struct, frozen=True):
@@ -244,13 +247,13 @@ class _Cut(msgspec.Struct, frozen=True):
     others: tuple[_Node, ...]
     rather: tuple[_Cut, ...] = ()
 
-    def pieces(self) -> Iterator[Piece]:
+    def pieces(self, most: int | None) -> Iterator[Piece]:
         """Yield the clauses, as a box and holes each."""
         for cut in self.rather:
-            yield from cut.pieces()
+            yield from cut.pieces(most)
         if not self.rather:
             holes = tuple(hole for node in self.whole for hole in node.contrary.cover())
-            for box in _boxes_of_all(self.others):
+            for box in _boxes_of_all(self.others, most):
                 yield Piece(box, holes)
 
 
@@ -393,8 +396,9 @@ def _taken_apart(nodes: Sequence[_Node]) -> Iterator[_Cost]:
             yield _all_of([node.clauses, *(other.boxes for other in nodes if other is not node)])
 
 
-def _boxes_of_all(nodes: Sequence[_Node]) -> Iterator[dict[int, int]]:
-    for boxes in product(*(node.box_parts() for node in nodes)):
+def _boxes_of_all(nodes: Sequence[_Node], most: int | None) -> Iterator[dict[int, int]]:
+    # The first so many of a product are made of the first so many of each factor, which `product` makes in advance.
+    for boxes in product(*(islice(node.box_parts(most), most) for node in nodes)):
         yield _within(boxes)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from segmentation_core.ports import Clock, Stores, Thinking, Work
     from segmentation_core.usecases.acting import Acting
 
+
+LARGEST_TOLD = 16_384
+"""How many bytes a document may have that the audit trail keeps as it is: a page of it has up to 200 of them."""
 
 _WithAlike: TypeAlias = "tuple[Preset, list[NamedPreset]]"
 """A preset, and those that mean the same."""
@@ -116,15 +121,18 @@ class ManagePresets:
 
         return await self._view(by, *await self._work.run(by.user.scope, read))
 
-    async def versions(self, by: Acting, preset_id: int) -> list[PresetVersion]:
-        """Return the history of a preset, the newest first. Raises NotFound."""
+    async def versions(
+        self, by: Acting, preset_id: int, *, offset: int = 0, limit: int = 100
+    ) -> tuple[list[PresetVersion], int]:
+        """Return some of the history of a preset, the newest first, and how many versions it has. Raises NotFound."""
 
-        async def read(stores: Stores) -> list[PresetVersion]:
-            await _found(stores, by.user, preset_id)
-            return [
+        async def read(stores: Stores) -> tuple[list[PresetVersion], int]:
+            preset = await _found(stores, by.user, preset_id)
+            found = [
                 replace(version, document=shown_to(by.user, version.document))
-                for version in await stores.presets.versions(preset_id)
+                for version in await stores.presets.versions(preset_id, offset=offset, limit=limit)
             ]
+            return found, preset.version  # versions count from 1 without a gap
 
         return await self._work.run(by.user.scope, read)
 
@@ -281,10 +289,17 @@ def _entry(  # noqa: PLR0913  what an entry says
 
 
 def _told(preset: Preset) -> dict[str, Any]:
-    """Return what the audit trail keeps of a preset."""
+    """Return what the audit trail keeps of a preset: of a large document its size in bytes, and the hash of its text.
+
+    That text is JSON without blanks, its members sorted by name.
+    """
+    text = json.dumps(preset.document, sort_keys=True, separators=(",", ":")).encode()
+    document: dict[str, Any] = {"document": preset.document}
+    if len(text) > LARGEST_TOLD:
+        document = {"document_bytes": len(text), "document_sha256": sha256(text).hexdigest()}
     return {
         "name": preset.name,
-        "document": preset.document,
+        **document,
         "version": preset.version,
         "username": preset.username,
         "company_name": preset.company_name,
