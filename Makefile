@@ -36,8 +36,9 @@ nightly: setup ## run every test with far more cases: 100,000 of the planner's l
 	HYPOTHESIS_PROFILE=nightly $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 	$(BIN)/python -m tests.mutations
 
-bench: setup ## the planner's speed and what it proves, on the national panel
+bench: setup ## the planner's speed and what it proves, and the engine's against others, on the national panel
 	$(BIN)/python -m benchmarks.planning
+	$(BIN)/python -m benchmarks.population
 
 env-example: setup ## write .env.example, every setting with what it says
 	$(BIN)/segmentation config example > .env.example

@@ -14,6 +14,7 @@ import hmac
 import os
 import sys
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -32,8 +33,15 @@ Result = TypeVar("Result")
 COST: Final = 12
 """log2 of bcrypt's rounds; about a quarter of a second a hash."""
 
+WAITING: Final = 16
+"""How many stand in line for a hash: at half a second each, twice what is usual, the last of them is answered within
+the deadline of a request. Whoever finds the line full is told so at once, and not after the deadline."""
+
 _NICENESS: Final = 5
 """Of 0 to 19, the nicest: a third of the processor time of what is not nice."""
+
+MOST_OF_AN_ACCOUNT: Final = 2
+"""How many places one account has in the queue of those whom we know, waiting or being served."""
 
 _SCHEME: Final = "v1:"
 _DOMAIN: Final = b"segmentation password v1"
@@ -49,19 +57,19 @@ class BcryptPasswords(Passwords):
     In either queue at most `waiting` requests stand in line.
     """
 
-    def __init__(self, cost: int = COST, *, threads: int = 1, waiting: int = 32) -> None:
+    def __init__(self, cost: int = COST, *, threads: int = 1, waiting: int = WAITING) -> None:
         """Keep the numbers; the threads start with the first password."""
         self._cost = cost
         self._everybodys = _Queue("passwords", threads, waiting)
         self._knowns = _Queue("passwords-known", 1, waiting)
         self._nobodys = _SCHEME + bcrypt.gensalt(cost).decode() + "." * _DIGEST_CHARACTERS
 
-    async def hashed(self, password: str) -> str:
-        return await self._knowns.run(lambda: _hash(password, self._cost))
+    async def hashed(self, password: str, *, by: int | None = None) -> str:
+        return await self._knowns.run(lambda: _hash(password, self._cost), by)
 
-    async def verify(self, password: str, password_hash: str | None, *, known: bool = False) -> bool:
-        queue = self._knowns if known else self._everybodys
-        right = await queue.run(lambda: _is_hash_of(password_hash or self._nobodys, password, self._cost))
+    async def verify(self, password: str, password_hash: str | None, *, known: int | None = None) -> bool:
+        queue = self._everybodys if known is None else self._knowns
+        right = await queue.run(lambda: _is_hash_of(password_hash or self._nobodys, password, self._cost), known)
         return right and password_hash is not None
 
     def is_outdated(self, password_hash: str) -> bool:
@@ -72,13 +80,28 @@ class BcryptPasswords(Passwords):
 
 
 class _Queue:
-    """Threads, and a line before them."""
+    """Threads, and a line before them, in which no account has more than a few places."""
 
     def __init__(self, name: str, threads: int, waiting: int) -> None:
         self._free = threads + waiting
+        self._taken: Counter[int] = Counter()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=_yield_to_others)
 
-    async def run(self, work: Callable[[], Result]) -> Result:
+    async def run(self, work: Callable[[], Result], account: int | None) -> Result:
+        if account is None:
+            return await self._run(work)
+        if self._taken[account] >= MOST_OF_AN_ACCOUNT:
+            msg = "Your account has other passwords to be checked; please try again in a moment."
+            raise Overloaded(msg)
+        self._taken[account] += 1
+        try:
+            return await self._run(work)
+        finally:
+            self._taken[account] -= 1
+            if not self._taken[account]:
+                del self._taken[account]
+
+    async def _run(self, work: Callable[[], Result]) -> Result:
         if not self._free:
             msg = "Too many sign-ins at once; please try again in a moment."
             raise Overloaded(msg)
@@ -103,17 +126,17 @@ def _hash(password: str, cost: int) -> str:
 
 
 def _is_hash_of(password_hash: str, password: str, cost: int) -> bool:
-    """Tell whether it is; if not, after as many rounds as a hash of `cost` takes, so that an old one does not show.
+    """Tell whether it is, after as many rounds as a hash of `cost` takes.
 
-    A hash of cost c takes 2^c rounds: with one more of each cost from c to `cost` - 1 that makes 2^`cost`.
+    So an old hash does not show, even where the password is right and the account disabled. A hash of cost c takes 2^c
+    rounds: with one more of each cost from c to `cost` - 1 that makes 2^`cost`.
     """
     if password_hash.startswith(_SCHEME):
         right = bcrypt.checkpw(_digest(password), password_hash.removeprefix(_SCHEME).encode())
     else:
         right = bcrypt.checkpw(password.encode()[:_MOST_BCRYPT_BYTES], password_hash.encode())
-    if not right:
-        for missing in range(max(_cost_of(password_hash), _LOWEST_COST), cost):
-            bcrypt.hashpw(b"", bcrypt.gensalt(missing))
+    for missing in range(max(_cost_of(password_hash), _LOWEST_COST), cost):
+        bcrypt.hashpw(b"", bcrypt.gensalt(missing))
     return right
 
 

@@ -17,7 +17,7 @@ import msgspec
 from dotenv import dotenv_values
 
 from entrypoints.settings import Settings
-from segmentation_core.errors import Problem, SettingsError, one_of
+from segmentation_core.errors import Problem, SettingsError, nearest, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -108,7 +108,8 @@ VARIABLES: Final = (
         default="3 in production, else 0",
     ),
     _variable("CACHED_ANSWERS", "how many built audiences are kept; 0 keeps none", "cached_answers"),
-    _variable("MAIL", "where mail goes: smtp://, smtps:// or file://", "mail", secret=True),
+    _variable("DEBUG", "set for nothing; in production it stops the start, as other switches for debugging do"),
+    _variable("MAIL", "where mail goes: smtp://, smtps:// or, but in production, folder:PATH", "mail", secret=True),
     _variable("MAIL_FROM", "who mail is from", "mail_from", example="audience@example.com"),
     _variable(
         "PUBLIC_URL",
@@ -170,6 +171,18 @@ def unknown(environ: Mapping[str, str]) -> list[str]:
     """Return the names in the environment that look like settings and are none."""
     known = {name for variable in VARIABLES for name in (variable.name, variable.name + _FILE)}
     return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+
+
+def unread(environ: Mapping[str, str]) -> Iterator[str]:
+    """Say of each variable with our prefix that nothing reads it, and which one may be meant.
+
+    It stops nothing: a cluster sets variables of its own for a service of our name.
+    """
+    names = [variable.name.removeprefix(PREFIX) for variable in VARIABLES]
+    for name in unknown(environ):
+        meant = nearest(name.removeprefix(PREFIX), names)
+        perhaps = f"; perhaps {PREFIX}{meant} is meant" if meant else ""
+        yield f"{name} is set, and nothing reads it{perhaps}"
 
 
 def example() -> str:

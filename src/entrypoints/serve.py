@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import socket
@@ -17,6 +18,7 @@ from adapters.postgres import APP_VARIABLE, PostgresWork
 from entrypoints import demo
 from entrypoints.container import Container
 from entrypoints.database import audit_key, data_dir, database
+from entrypoints.environment import unread
 from entrypoints.http.app import create_app
 from entrypoints.logs import password_of, write_logs
 from entrypoints.server import Server
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 STEPS_OF_A_REQUEST: Final = 30_000
 """How many diagram operations a filter may take that is sent to us: a tenth of the library's bound."""
+
+_log: Final = logging.getLogger("segmentation.settings")
 
 
 def serve(  # noqa: PLR0913  what the command is told
@@ -56,6 +60,8 @@ def serve(  # noqa: PLR0913  what the command is told
             from entrypoints.sentry import report_faults  # noqa: PLC0415  an extra of its own
 
             report_faults(settings.sentry_dsn, settings.environment)
+        for said in unread(os.environ):
+            _log.warning("%s", said)
         key = settings.audit_key.encode()
         listener = _listener(host, port)
         if with_demo:

@@ -64,6 +64,7 @@ class Server(uvicorn.Server):
 
 def _config(app: Callable[..., Any], settings: Settings) -> uvicorn.Config:
     BoundedConnection.request_seconds = settings.request_seconds
+    BoundedConnection.proxies = tuple(settings.trusted_proxies)
     return uvicorn.Config(
         app,
         http=BoundedConnection,

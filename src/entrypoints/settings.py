@@ -30,10 +30,17 @@ FEWEST_CHARACTERS: Final = 8
 
 KEY_COMMAND: Final = "one drawn with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
+_RING: Final = "id:secret, several with a comma between, each id once"
+
 LEAST_COST, LEAST_COST_IN_PRODUCTION, HIGHEST_COST = 4, 12, 16
 """log2 of bcrypt's rounds."""
 
 LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
+
+_LEAST_PREFIX: Final = {4: 8, 6: 16}
+"""The largest networks whose members may be trusted proxies, by the version of IP: 10.0.0.0/8 is one."""
+
+_MAPPED_BITS: Final = 96
 
 _KNOWN_KEYS: Final = re.compile(
     r"change.?me|secret|passwor[dt]|example|default|insecure|your.?key|qwerty|01234567|12345678|abcdefgh|lorem",
@@ -156,10 +163,9 @@ class Settings(msgspec.Struct, frozen=True):
         if environment not in get_args(Environment):
             expected = f"one of {', '.join(get_args(Environment))}"
             raise SettingsError(Problem("SEGMENTATION_ENVIRONMENT", "is not known", environment, expected))
-        pairs = [pair.strip().partition(":") for pair in environ.get("SEGMENTATION_TOKEN_KEYS", "").split(",")]
-        token_keys = {name: secret for name, _, secret in pairs if name and secret}
         csrf_key, audit_key = environ.get("SEGMENTATION_CSRF_KEY", ""), environ.get("SEGMENTATION_AUDIT_KEY", "")
         reader = _Reader(environ)
+        token_keys = reader.token_keys()
         reader.problems += [
             Problem(name, "the key can be guessed", expected=KEY_COMMAND)
             for name, key in _named(token_keys, csrf_key, audit_key)
@@ -225,6 +231,19 @@ class _Reader:
     def words(self, name: str) -> tuple[str, ...]:
         return tuple(self._environ.get(name, "").replace(",", " ").split())
 
+    def token_keys(self) -> dict[str, str]:
+        name, keys = "SEGMENTATION_TOKEN_KEYS", dict[str, str]()
+        given = self._environ.get(name, "")
+        for number, entry in enumerate(given.split(",") if given else (), 1):
+            key_id, _, secret = entry.strip().partition(":")
+            if not key_id or not secret:
+                self.problems.append(Problem(name, f"entry {number} has no id or no secret", expected=_RING))
+            elif key_id in keys:
+                self.problems.append(Problem(name, f"entry {number} has the id of another", key_id, _RING))
+            else:
+                keys[key_id] = secret
+        return keys
+
     def hosts(self) -> tuple[str, ...]:
         return tuple(host.lower() for host in self.words("SEGMENTATION_HOSTS"))
 
@@ -260,12 +279,21 @@ class _Reader:
                 network = ip_network(word)
             except ValueError:
                 network = None
-            if network is None or network.prefixlen == 0:
-                said = "is no network" if network is None else "is everybody: anyone could name any address as his"
+            if network is None or _is_large(network):
+                said = (
+                    "is no network" if network is None else "is too large: anyone in it could name any address as his"
+                )
                 self.problems.append(Problem(name, said, excerpt(word), "your proxies, such as 10.0.0.0/24"))
             else:
                 found.append(network)
         return tuple(found)
+
+
+def _is_large(network: IPv4Network | IPv6Network) -> bool:
+    """Tell whether a network is more than anybody's own proxies: a few such would be everybody."""
+    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped:
+        return network.prefixlen < _MAPPED_BITS + _LEAST_PREFIX[4]
+    return network.prefixlen < _LEAST_PREFIX[network.version]
 
 
 def _secrets_of(mail: str) -> tuple[str, ...]:
@@ -299,6 +327,9 @@ def _unsafe_in_production(reader: _Reader, environ: Mapping[str, str]) -> Iterat
     for origin in origins:
         if not origin.startswith("https://"):
             yield Problem("SEGMENTATION_CORS_ORIGINS", "is not https", origin, "an origin with https://")
+    if reader.mail().startswith("folder:"):
+        said, expected = "would keep tokens in files, and send no mail", "smtp://user:password@host or smtps://…"
+        yield Problem("SEGMENTATION_MAIL", said, expected=expected)
     for name in _DEBUG:
         if environ.get(name, "0").lower() not in {"", "0", "false", "no"}:
             yield Problem(name, "shows the inside of the service", expected="it not to be set in production")

@@ -39,15 +39,21 @@ class Secrets(Protocol):
 
 
 class Thinking(Protocol):
-    """Where questions about filters are worked out. They can take a second, while which others are to be served."""
+    """Where long questions are worked out. They can take a second, while which others are to be served.
+
+    Accounts have their turns, one question at a time. Both methods return what `question` returns, or raise what it
+    raises; `by` is the account that asks. Both raise Overloaded where too many wait.
+    """
 
     async def answer(self, question: Callable[[], T], *, by: int, short: bool = False) -> T:
-        """Return what `question` returns, or raise what it raises; `by` is the account that asks.
+        """Work out what a filter means. One that is `short` takes no longer than others may be kept waiting.
 
-        One that is `short` takes no longer than others may be kept waiting.
-        No two questions are worked out at once: what is remembered of a catalogue is not made for several threads.
-        Raises Overloaded where too many wait.
+        No two such questions are worked out at once: what is remembered of a catalogue is not made for several threads.
         """
+        ...
+
+    async def read(self, question: Callable[[], T], *, by: int) -> T:
+        """Read or write large texts, which takes far less time and so does not wait for filters."""
         ...
 
 
@@ -323,18 +329,21 @@ class Passwords(Protocol):
     """Hashes passwords, off the event loop and a bounded number at a time; Overloaded where too many wait.
 
     There are two queues, each with threads of its own: everybody's, and one for those whom we know, which no flood of
-    strangers fills.
+    strangers fills; nor does one account, which has two places in it at the most, and Overloaded beyond.
     """
 
-    async def hashed(self, password: str) -> str:
-        """Return a salted hash, which names its scheme and cost. It is for those whom we know."""
+    async def hashed(self, password: str, *, by: int | None = None) -> str:
+        """Return a salted hash, which names its scheme and cost, in the queue of those whom we know.
+
+        `by` is the account that asks, None where it is no account: a command does.
+        """
         ...
 
-    async def verify(self, password: str, password_hash: str | None, *, known: bool = False) -> bool:
+    async def verify(self, password: str, password_hash: str | None, *, known: int | None = None) -> bool:
         """Tell whether the password is the hash's. With no hash do the same work and say no.
 
-        A wrong password takes the work of a hash of the present cost, whatever the cost of this one. `known` says
-        that it comes from a device or a session that we know.
+        Right or wrong, it takes the work of a hash of the present cost, whatever the cost of this one. `known` is the
+        account whose device or session we know it to come from, None where it may be anybody's.
         """
         ...
 

@@ -47,10 +47,10 @@ class OpenPasswords(Passwords):
     def __init__(self) -> None:
         self.scheme = 1
 
-    async def hashed(self, password: str) -> str:
+    async def hashed(self, password: str, *, by: int | None = None) -> str:  # noqa: ARG002
         return f"{self.scheme} {password}"
 
-    async def verify(self, password: str, password_hash: str | None, *, known: bool = False) -> bool:  # noqa: ARG002
+    async def verify(self, password: str, password_hash: str | None, *, known: int | None = None) -> bool:  # noqa: ARG002
         return password_hash is not None and password_hash.partition(" ")[2] == password
 
     def is_common(self, password: str) -> bool:
@@ -276,8 +276,9 @@ class Actor:
     @property
     def is_unchanged(self) -> bool:
         """Whether the account may still do what it could do."""
-        now = self.person.user
-        return self.person.there and now.active and (now.role, now.company_id) == (self.user.role, self.user.company_id)
+        now, known = self.person.user, self.user
+        same = (now.role, now.company_id, now.dsp) == (known.role, known.company_id, known.dsp)
+        return self.person.there and now.active and same
 
     def on(self, side: Side) -> Acting:
         return Acting(side.of(self.twin), "a request")

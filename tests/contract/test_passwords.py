@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.passwords import BcryptPasswords, _common
+from adapters.passwords import WAITING, BcryptPasswords, _common
+from entrypoints.settings import Settings
 from segmentation_core.errors import Overloaded
 from segmentation_core.ports import Passwords
 
@@ -78,22 +79,44 @@ async def test_past_the_line_it_is_overloaded_and_afterwards_it_goes_on() -> Non
     assert await passwords.hashed("a password")
 
 
+@pytest.mark.requirement(5, 51)
+async def test_the_last_in_line_is_answered_within_the_deadline_and_whoever_finds_it_full_at_once() -> None:
+    usual, slow = 0.25, 2
+    assert (WAITING + 1) * usual * slow < Settings.for_demo({}, b"a" * 32).request_seconds
+    passwords = BcryptPasswords(cost=8)
+    began = asyncio.get_running_loop().time()
+    told: list[float] = []
+
+    async def sign_in() -> bool:
+        try:
+            return await passwords.verify("a password", None)
+        except Overloaded:
+            told.append(asyncio.get_running_loop().time() - began)
+            raise
+
+    outcomes = await asyncio.gather(*(sign_in() for _ in range(200)), return_exceptions=True)
+    assert (outcomes.count(False), sum(isinstance(one, Overloaded) for one in outcomes)) == (17, 183)
+    assert max(told) < (asyncio.get_running_loop().time() - began) / 4
+
+
+@pytest.mark.requirement(5, 41)
 async def test_a_flood_of_strangers_takes_no_place_from_those_whom_we_know() -> None:
     passwords = BcryptPasswords(cost=8, threads=1, waiting=4)
     hashed = await passwords.hashed("a password")
     strangers = [asyncio.ensure_future(passwords.verify("guess", hashed)) for _ in range(40)]
     await asyncio.sleep(0)
-    assert await passwords.verify("a password", hashed, known=True)
+    assert await passwords.verify("a password", hashed, known=1)
     assert await passwords.hashed("another password")
     assert sum(not one.done() for one in strangers) >= 1
     outcomes = await asyncio.gather(*strangers, return_exceptions=True)
     assert (outcomes.count(False), sum(isinstance(one, Overloaded) for one in outcomes)) == (5, 35)
 
 
+@pytest.mark.requirement(5, 41)
 async def test_those_whom_we_know_wait_in_a_bounded_line_too() -> None:
     passwords = BcryptPasswords(cost=4, waiting=2)
     outcomes = await asyncio.gather(
-        *(passwords.verify("x", None, known=True) for _ in range(8)), return_exceptions=True
+        *(passwords.verify("x", None, known=account) for account in range(8)), return_exceptions=True
     )
     assert (outcomes.count(False), sum(isinstance(one, Overloaded) for one in outcomes)) == (3, 5)
 
@@ -108,9 +131,23 @@ async def test_the_event_loop_goes_on_while_passwords_are_hashed() -> None:
     assert turns > 5
 
 
-@pytest.mark.parametrize("known", [False, True])
-async def test_a_wrong_password_takes_the_rounds_of_the_present_cost_whatever_its_hash(
-    *, known: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.requirement(5, 41)
+async def test_no_account_takes_more_than_two_places_from_the_others_whom_we_know() -> None:
+    passwords = BcryptPasswords(cost=4, waiting=32)
+    hashed = await passwords.hashed("a password")
+    for _ in range(2):  # the places are free again afterwards
+        one = [passwords.verify("guess", hashed, known=7) for _ in range(20)]
+        one += [passwords.hashed("a password", by=7) for _ in range(20)]  # type: ignore[misc]
+        others = [passwords.verify("a password", hashed, known=8 + number) for number in range(20)]
+        outcomes = await asyncio.gather(*one, *others, return_exceptions=True)
+        assert (outcomes[:40].count(False), sum(isinstance(found, Overloaded) for found in outcomes[:40])) == (2, 38)
+        assert outcomes[40:] == [True] * 20
+
+
+@pytest.mark.parametrize("known", [None, 1])
+@pytest.mark.requirement(4)
+async def test_a_password_takes_the_rounds_of_the_present_cost_whatever_its_hash(
+    *, known: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rounds: list[int] = []
     check, make = bcrypt.checkpw, bcrypt.hashpw
@@ -132,9 +169,10 @@ async def test_a_wrong_password_takes_the_rounds_of_the_present_cost_whatever_it
         rounds.clear()
         assert not await present.verify("another", password_hash, known=known)
         assert sum(rounds) == 2**7
-    rounds.clear()
-    assert await present.verify("a password", hashes[0])
-    assert rounds == [2**4]
+    for password_hash in (*hashes, plain):
+        rounds.clear()
+        assert await present.verify("a password", password_hash, known=known)
+        assert sum(rounds) == 2**7
 
 
 async def test_nul_and_more_than_72_bytes_are_no_fault_of_ours(passwords: Passwords) -> None:

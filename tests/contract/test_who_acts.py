@@ -47,10 +47,10 @@ class SlowPasswords(OpenPasswords):
         super().__init__()
         self.begun, self.done = asyncio.Event(), asyncio.Event()
 
-    async def hashed(self, password: str) -> str:
+    async def hashed(self, password: str, *, by: int | None = None) -> str:
         self.begun.set()
         await self.done.wait()
-        return await super().hashed(password)
+        return await super().hashed(password, by=by)
 
 
 @pytest.mark.requirement(11)

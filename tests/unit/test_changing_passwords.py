@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -97,6 +98,9 @@ async def test_a_right_one_clears_the_count(house: House, ana: Acting) -> None:
     await refuse(house, ana, MOST_PER_PASSWORD_CHANGE)
 
 
+FAULTS = {"full": Overloaded("full"), "fault": ValueError("a fault of ours"), "late": asyncio.CancelledError()}
+
+
 class Meanwhile(BcryptPasswords):
     """Something happens while a password is checked."""
 
@@ -104,7 +108,7 @@ class Meanwhile(BcryptPasswords):
         super().__init__(cost=4)
         self._house, self._by, self._happens = house, by, happens
 
-    async def verify(self, password: str, password_hash: str | None, *, known: bool = False) -> bool:
+    async def verify(self, password: str, password_hash: str | None, *, known: int | None = None) -> bool:
         async def happen(stores: Stores) -> None:
             if self._happens == "deleted":
                 await stores.users.delete(self._by.user.id)
@@ -116,9 +120,8 @@ class Meanwhile(BcryptPasswords):
                 await stores.users.set_password_hash(self._by.user.id, "another")
 
         await self._house.work.run(ALL_COMPANIES, happen)
-        if self._happens == "full":
-            msg = "full"
-            raise Overloaded(msg)
+        if self._happens in FAULTS:
+            raise FAULTS[self._happens]
         return await super().verify(password, password_hash, known=known)
 
 
@@ -133,10 +136,12 @@ async def test_what_happens_meanwhile_counts(house: House, ana: Acting, happens:
             await house.change_password(ana, PASSWORD, NEW)
 
 
-async def test_what_is_not_the_callers_fault_does_not_count(house: House, ana: Acting) -> None:
-    passwords = Meanwhile(house, ana, "full")
+@pytest.mark.parametrize("happens", FAULTS)
+@pytest.mark.requirement(41)
+async def test_what_is_not_the_callers_fault_does_not_count(house: House, ana: Acting, happens: str) -> None:
+    passwords = Meanwhile(house, ana, happens)
     change = ChangePassword(house.work, passwords, house.tokens, house.clock, SystemSecrets())
     for _ in range(MOST_PER_PASSWORD_CHANGE + 1):
-        with pytest.raises(Overloaded):
+        with pytest.raises(type(FAULTS[happens])):
             await change(ana, PASSWORD, NEW)
     await house.change_password(ana, PASSWORD, NEW)

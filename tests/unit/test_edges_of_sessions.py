@@ -38,9 +38,9 @@ class Queues(BcryptPasswords):
 
     def __init__(self) -> None:
         super().__init__(cost=4)
-        self.known: list[bool] = []
+        self.known: list[int | None] = []
 
-    async def verify(self, password: str, password_hash: str | None, *, known: bool = False) -> bool:
+    async def verify(self, password: str, password_hash: str | None, *, known: int | None = None) -> bool:
         self.known.append(known)
         return await super().verify(password, password_hash, known=known)
 
@@ -75,13 +75,13 @@ def test_a_session_ends_to_the_microsecond() -> None:
 @pytest.mark.requirement(5, 41)
 async def test_the_reserved_queue_is_for_known_devices_of_the_name_itself() -> None:
     house, queues = House(), Queues()
-    await house.root()
+    root = await house.root()
     sign_in = house.signing_in_with(queues)
     _, signed = await sign_in("root", PASSWORD, Client("192.0.2.1"))
     await sign_in("root", PASSWORD, Client("192.0.2.1", signed.device))
     with pytest.raises(WrongCredentials):
         await sign_in("nobody", PASSWORD, Client("192.0.2.1", signed.device))
-    assert queues.known == [False, True, False]
+    assert queues.known == [None, root.user.id, None]
 
 
 @pytest.mark.requirement(5, 6)
@@ -90,7 +90,7 @@ async def test_whoever_is_signed_in_changes_the_password_in_the_reserved_queue()
     root = await house.root()
     change = ChangePassword(house.work, queues, house.tokens, house.clock, SystemSecrets())
     await change(root, PASSWORD, "another good password")
-    assert queues.known == [True]
+    assert queues.known == [root.user.id]
 
 
 @pytest.mark.requirement(14)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from secrets import token_hex, token_urlsafe
 
 import pytest
 
+from entrypoints.environment import unknown, unread
 from entrypoints.settings import Settings
 from segmentation_core.errors import SettingsError
 from segmentation_core.resets import is_mail_address
@@ -140,6 +142,51 @@ def test_drawn_keys_are_taken() -> None:
 @pytest.mark.requirement(3, 47)
 def test_what_is_unsafe_in_production_is_refused(name: str, given: str) -> None:
     assert _refused(**{name: given}) == [name]
+
+
+@pytest.mark.parametrize(
+    "given", [f"a:{KEY},", f"a:{KEY},{NEWER}", f"a:{KEY}, b:", f"a:{KEY}, :{NEWER}", f"a:{KEY}, a:{NEWER}", ","]
+)
+@pytest.mark.requirement(9, 47)
+def test_no_key_is_left_out_silently(given: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.of(COMPLETE | {"SEGMENTATION_TOKEN_KEYS": given})
+    assert {problem.path for problem in refused.value.problems} == {"SEGMENTATION_TOKEN_KEYS"}
+    assert not any(KEY in str(problem) + str(problem.found) for problem in refused.value.problems)
+    assert not any(NEWER in str(problem) + str(problem.found) for problem in refused.value.problems)
+
+
+@pytest.mark.requirement(47, 48)
+def test_mail_goes_to_no_folder_in_production() -> None:
+    mail = MAIL | {"SEGMENTATION_MAIL": "folder:/var/mail"}
+    assert _refused(**mail) == ["SEGMENTATION_MAIL"]
+    assert Settings.of(COMPLETE | mail | {"SEGMENTATION_ENVIRONMENT": "development"}).mail == "folder:/var/mail"
+
+
+@pytest.mark.parametrize(
+    "given", ["0.0.0.0/1, 128.0.0.0/1", "0.0.0.0/1", "10.0.0.0/7", "::/1", "fc00::/15", "::ffff:0:0/96"]
+)
+@pytest.mark.requirement(42)
+def test_proxies_are_never_a_large_part_of_all_addresses(given: str) -> None:
+    assert set(_refused(SEGMENTATION_TRUSTED_PROXIES=given)) == {"SEGMENTATION_TRUSTED_PROXIES"}
+    Settings.of(COMPLETE | {"SEGMENTATION_TRUSTED_PROXIES": "10.0.0.0/8, fc00::/16, ::ffff:10.0.0.0/104"})
+
+
+def test_a_name_that_nothing_reads_is_told_with_the_nearest_one() -> None:
+    told = {"SEGMENTATION_TRUSTED_PROXY": "10.0.0.1", "SEGMENTATION_XYZZY": "1", "PATH": "/bin"}
+    assert [*unread(COMPLETE | MAIL | told)] == [
+        "SEGMENTATION_TRUSTED_PROXY is set, and nothing reads it; perhaps SEGMENTATION_TRUSTED_PROXIES is meant",
+        "SEGMENTATION_XYZZY is set, and nothing reads it",
+    ]
+
+
+def test_every_variable_that_the_code_names_is_known() -> None:
+    sources = Path(__file__).parents[2] / "src"
+    named = {
+        name for file in sources.rglob("*.py") for name in re.findall(r"SEGMENTATION_[A-Z_]*[A-Z]", file.read_text())
+    }
+    assert named
+    assert unknown(dict.fromkeys(named, "")) == []
 
 
 @pytest.mark.requirement(45)

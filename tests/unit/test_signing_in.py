@@ -60,7 +60,7 @@ async def test_what_changes_while_a_password_is_checked_counts(house: House, cha
     ana = (await account_of(house, "ana")).user
 
     class Meanwhile(BcryptPasswords):
-        async def verify(self, password: str, password_hash: str | None, *, known: bool = False) -> bool:
+        async def verify(self, password: str, password_hash: str | None, *, known: int | None = None) -> bool:
             right = await super().verify(password, password_hash, known=known)
 
             async def happens(stores: Stores) -> None:

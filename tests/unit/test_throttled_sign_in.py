@@ -167,20 +167,42 @@ async def test_of_many_at_once_no_more_than_ten_are_heard(house: House) -> None:
 class Broken(BcryptPasswords):
     """Fails with an error instead of checking."""
 
-    def __init__(self, fault: Exception) -> None:
+    def __init__(self, fault: BaseException) -> None:
         super().__init__(cost=4)
         self._fault = fault
 
-    async def verify(self, password: str, password_hash: str | None, *, known: bool = False) -> bool:  # noqa: ARG002
+    async def verify(self, password: str, password_hash: str | None, *, known: int | None = None) -> bool:  # noqa: ARG002
         raise self._fault
 
 
-@pytest.mark.parametrize("fault", [Overloaded("full"), Unavailable("down")])
-async def test_what_is_not_the_callers_fault_does_not_count(house: House, fault: Exception) -> None:
+@pytest.mark.parametrize(
+    "fault", [Overloaded("full"), Unavailable("down"), ValueError("a fault of ours"), asyncio.CancelledError()]
+)
+@pytest.mark.requirement(41)
+async def test_what_is_not_the_callers_fault_does_not_count(house: House, fault: BaseException) -> None:
     for _ in range(MOST_PER_NAME + 1):
         with pytest.raises(type(fault)):
             await house.signing_in_with(Broken(fault))("ana", PASSWORD, Client("192.0.2.1"))
     await house.sign_in("ana", PASSWORD)
+
+
+@pytest.mark.requirement(41)
+async def test_a_sign_in_that_is_cut_off_while_its_password_waits_does_not_count(house: House) -> None:
+    class Hanging(BcryptPasswords):
+        async def verify(self, password: str, password_hash: str | None, *, known: int | None = None) -> bool:
+            waits.set()
+            await asyncio.Event().wait()
+            return await super().verify(password, password_hash, known=known)
+
+    waits = asyncio.Event()
+    for _ in range(MOST_PER_NAME + 1):
+        signing_in = asyncio.ensure_future(house.signing_in_with(Hanging(cost=4))("ana", PASSWORD, Client("192.0.2.1")))
+        await asyncio.wait_for(waits.wait(), 5)
+        waits.clear()
+        signing_in.cancel()
+        assert await asyncio.gather(signing_in, return_exceptions=True)
+        assert signing_in.cancelled()
+    assert not house.work._tables.hits
 
 
 async def test_a_sign_in_holds_although_its_place_cannot_be_given_back(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from litestar import Litestar, Router
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -31,7 +32,7 @@ from entrypoints.http.errors import respond
 from entrypoints.http.gate import Gate
 from entrypoints.http.headers import ResponseHeaders
 from entrypoints.http.measuring import Measured
-from entrypoints.http.requests import ApiRequest, only_known_parameters
+from entrypoints.http.requests import LARGEST_BODY, ApiRequest, only_known_parameters
 from entrypoints.http.viewer import POLICY, Viewer, viewer_file
 from segmentation_core import __version__
 
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from entrypoints.container import Container
-
-MAX_BODY: Final = 1_000_000
-"""In bytes."""
 
 
 def create_app(container: Container) -> Litestar:
@@ -114,7 +112,8 @@ def create_app(container: Container) -> Litestar:
         },
         guards=[auth.guard(container.authenticate()), only_known_parameters],
         request_class=ApiRequest,
-        request_max_body_size=MAX_BODY,
+        state=State({"thinking": container.thinking()}),
+        request_max_body_size=LARGEST_BODY,
         exception_handlers={Exception: respond},
         before_send=[ResponseHeaders(settings)],
         openapi_config=OpenAPIConfig(

@@ -101,5 +101,6 @@ async def read_trail(  # noqa: PLR0913, PLR0917  what the query has
     records, total = await read_audit(request.acting, query, offset=asked.offset, limit=asked.limit)
     told = tuple(map(AuditRecord.of, records))
     if wants_csv(request):
-        return csv_table(rows_of(told, AuditRecord), "audit")
-    return listed(AuditPage(told, asked.of(total)), if_none_match)
+        return await request.aside(lambda: csv_table(rows_of(told, AuditRecord), "audit"))
+    found = AuditPage(told, asked.of(total))
+    return await request.aside(lambda: listed(found, if_none_match))

@@ -38,7 +38,7 @@ PROBLEM: Final = "application/problem+json"
 
 FURTHER: Final[dict[str, frozenset[int]]] = {
     "signIn": frozenset({401, 403, 429, 503}),
-    "signOut": frozenset({503}),
+    "signOut": frozenset({403, 503}),
     "getReadiness": frozenset({503}),
     "changePassword": frozenset({429}),
     "forgotPassword": frozenset({403}),
@@ -69,7 +69,7 @@ _MEANING: Final = {
     408: "The body did not arrive in time.",
     409: "Something of that name exists already, or what exists forbids the change.",
     412: "It has changed since the client read it (If-Match).",
-    413: "The body is larger than the service takes.",
+    413: "The body is larger than this address takes.",
     415: "The body is not application/json in UTF-8.",
     429: "Too many attempts; Retry-After says when the next one counts.",
     503: "Something that the service depends on is down, or too many wait; Retry-After says when to try again.",

@@ -183,7 +183,9 @@ async def create_preset(
     manage_presets: NamedDependency[SkipValidation[ManagePresets]],
 ) -> Response[SavedAnswer]:
     """Save a filter under a name. One that means the same as others is saved, and the answer names them."""
-    view = await manage_presets.create(request.acting, data.preset_name, _document(data.preset_filter_json))
+    view = await manage_presets.create(
+        request.acting, data.preset_name, await _document(request, data.preset_filter_json)
+    )
     return _saved(view, "saved", status=201)
 
 
@@ -208,8 +210,9 @@ async def find_presets(  # noqa: PLR0913, PLR0917  what the query has
     )
     found = tuple(map(PresetDetails.of, views))
     if wants_csv(request):
-        return csv_table(rows_of(found, PresetDetails), "presets")
-    return listed(PresetsPage(found, asked.of(total)), if_none_match)
+        return await request.aside(lambda: csv_table(rows_of(found, PresetDetails), "presets"))
+    page_found = PresetsPage(found, asked.of(total))
+    return await request.aside(lambda: listed(page_found, if_none_match))
 
 
 @get(
@@ -243,8 +246,8 @@ async def list_presets_of_user(
     views = await manage_presets.all(request.acting, _username(request.scope["raw_path"]))
     found = tuple(map(PresetDetails.of, views))
     if wants_csv(request):
-        return csv_table(rows_of(found, PresetDetails), "presets")
-    return listed(PresetsAnswer(found, len(found)), if_none_match)
+        return await request.aside(lambda: csv_table(rows_of(found, PresetDetails), "presets"))
+    return await request.aside(lambda: listed(PresetsAnswer(found, len(found)), if_none_match))
 
 
 @get("/api/presets/{preset_id:str}", opt=access(READ_PRESETS, "presets"), operation_id="getPreset", summary="A preset")
@@ -275,7 +278,7 @@ async def change_preset(
         request.acting,
         number,
         name=None if data.preset_name is msgspec.UNSET else data.preset_name,
-        sent=None if sent is msgspec.UNSET else _document(sent),
+        sent=None if sent is msgspec.UNSET else await _document(request, sent),
         versions=required_versions(request, number),
     )
     return _saved(view, "changed")
@@ -338,7 +341,7 @@ async def revert_preset(
     return _saved(view, f"again what it was at version {data.version}")
 
 
-def _document(sent: Sent) -> Sent:
+async def _document(request: ApiRequest, sent: Sent) -> Sent:
     """Return the object that a text holds, else what was sent. Raises RequestError, with the place in the body."""
     if not isinstance(sent, str):
         return sent
@@ -346,7 +349,7 @@ def _document(sent: Sent) -> Sent:
     if not sent.strip():
         raise RequestError(Problem(path, "is missing or empty"))
     try:
-        document = parse_json(sent)
+        document = await request.aside(lambda: parse_json(sent))
     except DocumentError as fault:
         raise RequestError(Problem(path, problem.message, problem.found) for problem in fault.problems) from fault
     return document if isinstance(document, dict) else sent

@@ -3,6 +3,7 @@
 from segmentation_core.usecases.acting import Acting, Client
 from segmentation_core.usecases.audiences import Audience, BuildAudience, ExplainPlan, Explanation
 from segmentation_core.usecases.changing_passwords import ChangePassword
+from segmentation_core.usecases.counting import CountAudiences
 from segmentation_core.usecases.managing_presets import ManagePresets, PresetView
 from segmentation_core.usecases.managing_users import ManageUsers, NewUser
 from segmentation_core.usecases.operating import Operate
@@ -19,6 +20,7 @@ __all__ = [
     "BuildAudience",
     "ChangePassword",
     "Client",
+    "CountAudiences",
     "ExplainPlan",
     "Explanation",
     "ManagePresets",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from segmentation_core.errors import NotSignedIn, Problem, RequestError, SegmentationError, Unavailable
+from segmentation_core.errors import NotSignedIn, Problem, RequestError
 from segmentation_core.sessions import Session, SignedIn
-from segmentation_core.throttling import WITHIN, Taken, of_password_change, require_taken
-from segmentation_core.users import ALL_COMPANIES, Account, check_password, check_password_of
+from segmentation_core.throttling import of_password_change
+from segmentation_core.usecases.throttled import Attempt, throttled
+from segmentation_core.users import Account, check_password, check_password_of
 
 if TYPE_CHECKING:
     from segmentation_core.ports import Clock, Passwords, Secrets, Stores, Tokens, Work
-    from segmentation_core.throttling import Refused
     from segmentation_core.usecases.acting import Acting
 
 
@@ -34,31 +33,18 @@ class ChangePassword:
         """
         check_password(new, self._passwords.is_common, path="$.new_password")
         check_password_of(by.user.username, new, path="$.new_password")
-        account, taken = await self._attempt(by)
-        try:
-            signed = await self._change(by, account, current, new)
-        except RequestError:
-            raise
-        except SegmentationError:
-            await self._settle(by, taken)
-            raise
-        await self._settle(by, taken, clear=True)
-        return signed
 
-    async def _attempt(self, by: Acting) -> tuple[Account, Taken]:
-        now = self._clock.now()
+        async def find(stores: Stores) -> Attempt[Account]:
+            account = _still_there(await stores.users.account(by.user.username), by)
+            return Attempt(account, (of_password_change(by.user.id),), clears=True)
 
-        async def take(stores: Stores) -> tuple[Account | None, Taken | Refused]:
-            account = await stores.users.account(by.user.username)
-            return account, await stores.throttle.take([of_password_change(by.user.id)], now, WITHIN)
-
-        account, outcome = await self._work.run(ALL_COMPANIES, take)
-        return _still_there(account, by), require_taken(outcome)
+        async with throttled(self._work, self._clock.now(), find, failure=RequestError) as account:
+            return await self._change(by, account, current, new)
 
     async def _change(self, by: Acting, account: Account, current: str, new: str) -> SignedIn:
-        if not await self._passwords.verify(current, account.password_hash, known=True):
+        if not await self._passwords.verify(current, account.password_hash, known=by.user.id):
             raise RequestError(Problem("$.current_password", "is not the present password"))
-        password_hash = await self._passwords.hashed(new)
+        password_hash = await self._passwords.hashed(new, by=by.user.id)
         now = self._clock.now()
         session = Session(self._secrets.token(), by.user.id, created=now, seen=now)
         entry = by.entry("password changed", f"user {by.user.id}", now)
@@ -76,15 +62,6 @@ class ChangePassword:
 
         await self._work.run(by.user.scope, store)
         return SignedIn(self._tokens.sign(session, by.user), self._tokens.csrf_token(session.id))
-
-    async def _settle(self, by: Acting, taken: Taken, *, clear: bool = False) -> None:
-        async def give_back(stores: Stores) -> None:
-            await stores.throttle.give_back(taken)
-            if clear:
-                await stores.throttle.clear(of_password_change(by.user.id).key)
-
-        with suppress(Unavailable):
-            await self._work.run(ALL_COMPANIES, give_back)
 
 
 _ENDED = "Your session has ended; please sign in again."

@@ -231,7 +231,7 @@ class ManagePresets:
 
         if all(has_known_meaning(preset, self._catalog) for preset in presets):
             return views()
-        return await self._thinking.answer(views, by=by.user.id)
+        return await self._thinking.read(views, by=by.user.id)
 
     async def _references(self, by: Acting, documents: list[dict[str, Any]]) -> References:
         """Return the presets that some documents lead to, as the caller may read them; mostly that is none."""

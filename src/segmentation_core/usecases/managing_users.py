@@ -72,7 +72,7 @@ class ManageUsers:
         with paths, PasswordRefused, and Conflict for a name taken.
         """
         require(MANAGE_USERS, by.user)
-        require_may_give(by.user, new.role)
+        require_may_give(by.user, new.role, dsp=new.dsp)
         company_name = _company_for(by.user, new)
         for name, path in (
             (new.username, "$.username"),
@@ -82,7 +82,7 @@ class ManageUsers:
             check_name(name, path=path)
         check_password(new.password, self._passwords.is_common)
         check_password_of(new.username, new.password)
-        password_hash = await self._passwords.hashed(new.password)
+        password_hash = await self._passwords.hashed(new.password, by=by.user.id)
         now = self._clock.now()
 
         async def add(stores: Stores) -> User:
@@ -127,7 +127,7 @@ class ManageUsers:
             raise Forbidden(msg)
         if password:
             check_password(password, self._passwords.is_common)
-        password_hash = await self._passwords.hashed(password) if password else None
+        password_hash = await self._passwords.hashed(password, by=by.user.id) if password else None
         now = self._clock.now()
 
         async def store(stores: Stores) -> User:

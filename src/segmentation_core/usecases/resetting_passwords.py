@@ -88,7 +88,7 @@ class ResetPassword:
         digest = digest_of(token)
         user = await self._work.run(ALL_COMPANIES, lambda stores: self._user_of(stores, digest))
         check_password_of(user.username, new, path="$.new_password")
-        password_hash = await self._passwords.hashed(new)
+        password_hash = await self._passwords.hashed(new, by=user.id)
         entry = Acting(user, client.request_id).entry("password reset", f"user {user.id}", self._clock.now())
 
         async def store(stores: Stores) -> None:

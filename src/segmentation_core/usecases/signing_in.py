@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
-from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec.structs import replace
 
-from segmentation_core.errors import CsrfMismatch, NotSignedIn, SegmentationError, Unavailable, WrongCredentials
+from segmentation_core.errors import CsrfMismatch, NotSignedIn, WrongCredentials
 from segmentation_core.sessions import LIFETIME, Session, SignedIn
-from segmentation_core.throttling import WITHIN, Limit, Taken, of_address, of_device, of_name, require_taken
+from segmentation_core.throttling import of_address, of_device, of_name
 from segmentation_core.usecases.acting import Acting
+from segmentation_core.usecases.throttled import Attempt, throttled
 from segmentation_core.users import ALL_COMPANIES, Account, User
 
 if TYPE_CHECKING:
     from segmentation_core.ports import Clock, Devices, Passwords, Secrets, Stores, Tokens, Work
-    from segmentation_core.throttling import Refused
     from segmentation_core.usecases.acting import Client
 
 NOBODY: Final = 0
@@ -50,40 +48,27 @@ class SignIn:
         Raises WrongCredentials for an unknown name, a wrong password and a disabled account alike, after the same work;
         Throttled where too many sign-ins failed lately; Overloaded and Unavailable, which do not count as failed.
         """
-        attempt = await self._attempt(username, client)
-        try:
-            user, signed = await self._begin(attempt, password, client)
-        except WrongCredentials:
-            raise
-        except SegmentationError:
-            await self._settle(attempt.taken)
-            raise
-        await self._settle(attempt.taken, clear=attempt.limits if attempt.device_id else ())
-        return user, signed
-
-    async def _attempt(self, username: str, client: Client) -> _Attempt:
-        """Find the account of a name and take a place in each count. Known names and unknown ones do the same work."""
         now = self._clock.now()
 
-        async def take(stores: Stores) -> tuple[Account | None, str | None, Sequence[Limit], Taken | Refused]:
+        async def find(stores: Stores) -> Attempt[_SigningIn]:
             account = await stores.users.account(username)
             device_id = self._devices.device_id(client.device, account.user.id if account else NOBODY, now)
+            signing_in = _SigningIn(username, account, device_id)
             if account and device_id:
-                limits: Sequence[Limit] = (of_device(account.user.id, device_id),)
-            else:
-                limits = (of_name(username), of_address(client.address))
-            await stores.throttle.forget(now - WITHIN)
-            return account, device_id, limits, await stores.throttle.take(limits, now, WITHIN)
+                return Attempt(signing_in, (of_device(account.user.id, device_id),), clears=True)
+            return Attempt(signing_in, (of_name(username), of_address(client.address)), clears=False)
 
-        account, device_id, limits, outcome = await self._work.run(ALL_COMPANIES, take)
-        return _Attempt(username, account, device_id, limits, require_taken(outcome))
+        async with throttled(self._work, now, find, failure=WrongCredentials) as attempt:
+            return await self._begin(attempt, password, client)
 
-    async def _begin(self, attempt: _Attempt, password: str, client: Client) -> tuple[User, SignedIn]:
-        account, known = attempt.account, attempt.device_id is not None
+    async def _begin(self, attempt: _SigningIn, password: str, client: Client) -> tuple[User, SignedIn]:
+        account = attempt.account
+        known = account.user.id if account and attempt.device_id else None
         right = await self._passwords.verify(password, account.password_hash if account else None, known=known)
         if account is None or not right or not account.user.active:
             raise WrongCredentials(_WRONG)
-        newer = await self._passwords.hashed(password) if self._passwords.is_outdated(account.password_hash) else None
+        is_outdated = self._passwords.is_outdated(account.password_hash)
+        newer = await self._passwords.hashed(password, by=account.user.id) if is_outdated else None
         now = self._clock.now()
         user = replace(account.user, last_login=now)
         session = Session(self._secrets.token(), user.id, created=now, seen=now)
@@ -104,26 +89,13 @@ class SignIn:
         device = self._devices.sign(user.id, attempt.device_id or self._secrets.token(), now)
         return user, SignedIn(self._tokens.sign(session, user), self._tokens.csrf_token(session.id), device)
 
-    async def _settle(self, taken: Taken, clear: Sequence[Limit] = ()) -> None:
-        """Give back the places of an attempt that did not fail. Those that cannot be given back end by themselves."""
 
-        async def give_back(stores: Stores) -> None:
-            await stores.throttle.give_back(taken)
-            for limit in clear:
-                await stores.throttle.clear(limit.key)
-
-        with suppress(Unavailable):
-            await self._work.run(ALL_COMPANIES, give_back)
-
-
-class _Attempt(msgspec.Struct, frozen=True):
-    """A sign-in that is let through: whose it would be, from which known device, and the places that it has taken."""
+class _SigningIn(msgspec.Struct, frozen=True):
+    """A sign-in that is let through: whose it would be, and from which known device."""
 
     username: str
     account: Account | None
     device_id: str | None
-    limits: Sequence[Limit]
-    taken: Taken
 
 
 class Authenticate:
