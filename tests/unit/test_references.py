@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec.structs import replace
 
-from segmentation_core import FilterError, parse_filter
+from segmentation_core import Catalog, FilterError, parse_filter
 from segmentation_core.references import MOST_PRESETS
 from segmentation_core.usecases import Acting, Asked, PresetView, ReadFilters
+from segmentation_core.users import User
 from tests.unit.house import CATALOG, House, People
 
 if TYPE_CHECKING:
@@ -205,3 +207,23 @@ async def test_an_account_of_sizes_only_may_refer_to_what_it_may_read(house: Hou
     yes = await saved(house, people.user, YES)
     blind = Acting(replace(people.user.user, dsp=True))
     assert await meant(house, blind, {"preset": yes}) == parse_filter({"car": ["yes"]}, CATALOG).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("asked", "short"),
+    [
+        (Asked({"car": ["yes"], "owns": ["a", "b"], "boat": []}, choices=True), True),
+        (Asked({"owns": ["a", "b"], "likes": ["a"]}, choices=True), True),
+        (Asked({"owns": ["a", "b"], "likes": ["a", "b"]}, choices=True), False),
+        (Asked({"car": ["yes"] * 201}, choices=True), False),
+        (Asked({"car": "yes"}, choices=True), True),
+        (Asked(["car"], choices=True), True),
+        (Asked({"car": ["yes"]}), False),
+    ],
+)
+async def test_what_is_read_and_planned_at_once_is_known_beforehand(house: House, asked: Asked, short: bool) -> None:  # noqa: FBT001
+    multi = [{"id": name, "kind": "multi", "values": [{"id": "a"}, {"id": "b"}]} for name in ("owns", "likes")]
+    single = {"id": "car", "kind": "single", "values": [{"id": "yes"}, {"id": "no"}]}
+    catalog = Catalog.from_json(json.dumps({"name": "two", "version": "1", "dimensions": [single, *multi]}))
+    nobody = Acting(User(1, "ana", "User", "Here", company_id=1))
+    assert (await ReadFilters(house.work, catalog).one(nobody, asked)).short is short
