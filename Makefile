@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,$(if $(shell $(p) -c 'import sys; print(sys.version_info >= (3, 11) or "")' 2>/dev/null | grep True),$(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test security nightly bench check lint types architecture format docs sbom lock clean
+.PHONY: help setup run test security nightly bench bench-http env-example check lint types architecture format docs openapi sbom lock clean
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -36,8 +36,15 @@ nightly: setup ## run every test with far more cases: 100,000 of the planner's l
 	HYPOTHESIS_PROFILE=nightly $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 	$(BIN)/python -m tests.mutations
 
-bench: setup ## the planner's speed and what it proves, on the national panel
+bench: setup ## the planner's speed and what it proves, and the engine's against others, on the national panel
 	$(BIN)/python -m benchmarks.planning
+	$(BIN)/python -m benchmarks.population
+
+env-example: setup ## write .env.example, every setting with what it says
+	$(BIN)/segmentation config example > .env.example
+
+bench-http: setup ## the service's speed beside what its framework and database allow
+	$(BIN)/python -m benchmarks.http
 
 check: lint types architecture ## lint, types and architecture
 
@@ -56,8 +63,12 @@ format: setup ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: setup ## write the pages that are made from the code
+docs: setup openapi ## write the pages that are made from the code, and build all pages into site/
 	$(BIN)/python docs/access.py
+	$(BIN)/mkdocs build --strict --quiet
+
+openapi: setup ## write docs/openapi.json, the description of the HTTP API
+	$(BIN)/python docs/openapi.py
 
 sbom: setup ## the bill of materials, from what is locked (CycloneDX)
 	mkdir -p dist

@@ -63,6 +63,25 @@ def sample(shape: str, count: int, seed: int = SEED) -> list[Document]:
     return [shapes[shape](rng) for _ in range(count)]
 
 
+def dashboards_of_seven(count: int, seed: int = SEED) -> list[Document]:
+    """Return filters of seven dimensions: five single ones, any of 1 to 3 values of a multi one, and 12 cities."""
+    rng = random.Random(f"seven {seed}")
+    lists = [dimension for dimension in _DIMENSIONS if not _direct(dimension)]
+    single = [dimension for dimension in lists if dimension["kind"] == "single"]
+    multi = [dimension for dimension in lists if dimension["kind"] == "multi"]
+    (city,) = (dimension for dimension in _DIMENSIONS if _direct(dimension))
+    documents = []
+    for _ in range(count):
+        document = {
+            each["id"]: _chosen(rng, each, rng.randint(1, len(each["values"]) - 1)) for each in rng.sample(single, 5)
+        }
+        several = rng.choice(multi)
+        document[several["id"]] = _chosen(rng, several, rng.randint(1, 3))
+        document["city"] = _chosen(rng, city, _MOST_CITIES)
+        documents.append(document)
+    return documents
+
+
 def _ticked(rng: random.Random, dimension: Document) -> list[str]:
     most = min(_MOST_CITIES if _direct(dimension) else _MOST_TICKED, len(dimension["values"]))
     if dimension["kind"] == "multi":

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from adapters.memory import MemoryWork
-from adapters.population import BitmapIndex
-from entrypoints import demo
-from entrypoints.container import Container
+from entrypoints.description import described
 from entrypoints.http.access import TENANCY, Operation, operations
-from entrypoints.http.app import create_app
-from entrypoints.settings import Settings
-from segmentation_core.catalog import Catalog
 from segmentation_core.permissions import PERMISSIONS
 
 PAGE = Path(__file__).with_name("access.md")
@@ -20,15 +14,7 @@ ROLES = ("User", "Manager", "Admin", "SuperAdmin")
 
 def text() -> str:
     """Return the page."""
-    catalog = Catalog.from_json(demo.CATALOG.read_bytes())
-    settings = Settings.for_demo({}, b"not used, and long enough for a key")
-    container = Container(
-        settings=settings,
-        catalog=catalog,
-        population=BitmapIndex.from_people(catalog, []),
-        work=MemoryWork(settings.audit_key.encode()),
-    )
-    found = sorted(operations(create_app(container)), key=lambda one: (one.path, one.method))
+    found = sorted(operations(described()), key=lambda one: (one.path, one.method))
     lines = [
         "# Who may do what",
         "",

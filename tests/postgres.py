@@ -120,6 +120,11 @@ class Server:
         """Drop a database, whoever is connected."""
         self._run_sql(f"DROP DATABASE IF EXISTS {database.name} WITH (FORCE)")
 
+    def log(self) -> str:
+        """Return what the server has logged so far."""
+        assert self._folder
+        return (self._folder / "log").read_text("utf-8", "replace")
+
     def stop(self) -> None:
         """Stop the server at once and remove what it left. Nothing happens where it was never started."""
         if self._admin:

@@ -33,6 +33,10 @@ Result = TypeVar("Result")
 COST: Final = 12
 """log2 of bcrypt's rounds; about a quarter of a second a hash."""
 
+WAITING: Final = 16
+"""How many stand in line for a hash: at half a second each, twice what is usual, the last of them is answered within
+the deadline of a request. Whoever finds the line full is told so at once, and not after the deadline."""
+
 _NICENESS: Final = 5
 """Of 0 to 19, the nicest: a third of the processor time of what is not nice."""
 
@@ -53,7 +57,7 @@ class BcryptPasswords(Passwords):
     In either queue at most `waiting` requests stand in line.
     """
 
-    def __init__(self, cost: int = COST, *, threads: int = 1, waiting: int = 32) -> None:
+    def __init__(self, cost: int = COST, *, threads: int = 1, waiting: int = WAITING) -> None:
         """Keep the numbers; the threads start with the first password."""
         self._cost = cost
         self._everybodys = _Queue("passwords", threads, waiting)

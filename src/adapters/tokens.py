@@ -11,6 +11,7 @@ import hmac
 import json
 import re
 import secrets
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import jwt
@@ -31,6 +32,7 @@ _AUDIENCE: Final = "segmentation-api"
 _LONGEST_TOKEN: Final = 5_120
 """What two names of 255 characters can come to. Unless they are full of control characters, it is below 4,096: browsers
 keep no longer cookies."""
+_MOST_KEPT: Final = 4096
 
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}")
 """The only text of a token (RFC 7515, 3.1): PyJWT reads a padded one too."""
@@ -66,6 +68,8 @@ class JwtTokens(Tokens):
         self._keys = {name: secret.encode() for name, secret in keys.items()}
         self._newest = [*self._keys][-1]
         self._csrf_key = csrf_key.encode()
+        # A page sends one token with each of its requests. What it says is kept; whether it is over is looked at anew.
+        self._claims = lru_cache(_MOST_KEPT)(self._read)
 
     def sign(self, session: Session, user: User) -> str:
         issued = int(session.created.timestamp())
@@ -106,7 +110,7 @@ class JwtTokens(Tokens):
     def _mac(self, session_id: str, drawn: str) -> str:
         return hmac.new(self._csrf_key, f"{session_id}.{drawn}".encode(), hashlib.sha256).hexdigest()
 
-    def _claims(self, token: str) -> _Claims | None:
+    def _read(self, token: str) -> _Claims | None:
         """Return what a token that one of our keys signed says. The times in it are ours to check: see `session_id`."""
         if len(token) > _LONGEST_TOKEN or not _COMPACT.fullmatch(token):
             return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import signal
 import sys
 from functools import partial
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from segmentation_core.filters import Filter
 
 DONE, AT_FAULT, WRONG_USAGE = 0, 1, 2
+
+_MOST_WORKERS = 64
 
 _DATA = "population: CSV, Parquet, or an index that `population build` has made"
 _QUESTIONS = {
@@ -87,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--data", type=Path, metavar="FILE", help=f"{_DATA}; goes with --catalog")
     serve.add_argument("--host", default="127.0.0.1", metavar="H")
     serve.add_argument("--port", type=_port, default=8000, metavar="P")
-    serve.add_argument("--workers", type=int, default=1, metavar="N")
+    serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes; SIGHUP renews them one by one")
     serve.set_defaults(usage=serve.error)
 
     plan = _command(commands, "plan", _plan, "the lists to include and to exclude that mean exactly a filter")
@@ -113,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     infer.add_argument("source", type=Path, metavar="DATA", help="CSV or Parquet")
     infer.add_argument("--json", action="store_true", help="the document on one line")
     _add_administration(commands)
+    _add_config(commands)
     return parser
 
 
@@ -170,9 +174,53 @@ def _add_administration(commands: Any) -> None:  # noqa: ANN401  argparse does n
     verify.add_argument("--head", type=Path, metavar="FILE", help="ends that were printed before, to find a cut tail")
 
 
+def _add_config(commands: Any) -> None:  # noqa: ANN401  argparse does not name the type
+    config = commands.add_parser("config", help="what the service is told").add_subparsers(
+        metavar="COMMAND", required=True
+    )
+    show = _command(config, "show", _config_show, "every setting, and where it is from; secrets are hidden")
+    show.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    _command(config, "example", _config_example, "the text of .env.example")
+
+
+def _config_show(options: argparse.Namespace) -> int:
+    from entrypoints import environment  # noqa: PLC0415  the extras of the server
+    from entrypoints.settings import Settings  # noqa: PLC0415
+
+    found = environment.gathered(os.environ)
+    told = [
+        {"name": one.variable.name, "value": one.shown, "source": one.source or "default", "says": one.variable.says}
+        for one in found
+    ]
+    if options.json:
+        _print_json({"settings": told, "unknown": environment.unknown(os.environ)})
+    else:
+        for one in told:
+            print(f"{one['name']:<34} {one['value'] or '-'}  ({one['source']})")
+    for name in environment.unknown(os.environ):
+        print(f"{name} is no setting", file=sys.stderr)
+    Settings.of({one.variable.name: one.value for one in found if one.source})
+    return DONE
+
+
+def _config_example(_: argparse.Namespace) -> int:
+    from entrypoints import environment  # noqa: PLC0415  the extras of the server
+
+    sys.stdout.write(environment.example())
+    return DONE
+
+
+def _gather_settings() -> None:
+    """Put settings of `.env` and of files into the environment, where everything reads them."""
+    from entrypoints.environment import gathered  # noqa: PLC0415  the extras of the server
+
+    os.environ.update({one.variable.name: one.value for one in gathered(os.environ) if one.source})
+
+
 def _administer(name: str, options: argparse.Namespace) -> int:
     from entrypoints import administration  # noqa: PLC0415  the extras of the server
 
+    _gather_settings()
     _end_in_order()
     document, words, *whole = getattr(administration, name)(options)
     _print_json(document) if options.json else print(words)
@@ -229,15 +277,21 @@ def _serve(options: argparse.Namespace) -> int:
         options.usage("--catalog and --data go together")
     if not options.demo and options.catalog is None:
         options.usage("what is to be served? --demo, or --catalog and --data")
-    if options.workers != 1:
-        options.usage("--workers: only one so far")
+    if not 1 <= options.workers <= _MOST_WORKERS:
+        options.usage(f"--workers: 1 to {_MOST_WORKERS}")
     from entrypoints import demo  # noqa: PLC0415  the extras of the server, which the other commands do without
     from entrypoints.serve import serve  # noqa: PLC0415
 
+    _gather_settings()
     _end_in_order()
-    catalog = _catalog(options.catalog or demo.CATALOG)
-    data = options.data or demo.CUSTOMERS
-    serve(catalog, data, host=options.host, port=options.port, with_demo=options.demo)
+    serve(
+        partial(_catalog, options.catalog or demo.CATALOG),
+        options.data or demo.CUSTOMERS,
+        host=options.host,
+        port=options.port,
+        with_demo=options.demo,
+        workers=options.workers,
+    )
     return DONE
 
 
@@ -411,5 +465,6 @@ def _print_json(document: object) -> None:
 
 
 def _extra_for(missing: ModuleNotFoundError) -> str:
-    extra = "population" if missing.name in ("numpy", "pyarrow") else "server"
+    extras = {"numpy": "population", "pyarrow": "population", "sentry_sdk": "sentry"}
+    extra = extras.get(missing.name or "", "server")
     return f"{missing.name} is not installed; pip install 'segmentation-core[{extra}]'"

@@ -7,10 +7,13 @@ handful of machines could hold every connection ("slowloris"). Here each has its
 from __future__ import annotations
 
 import asyncio
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from entrypoints.http.addresses import UNKNOWN, counted_address
 
 IDLE_SECONDS: Final = 15
 """How long a connection is kept for the next request."""
@@ -24,6 +27,9 @@ BODY_GRACE_SECONDS: Final = 2.0
 MOST_CONNECTIONS: Final = 800
 """Of a process; below the 1,024 files that one may have open by default. More are closed at once."""
 
+MOST_OF_ONE_ADDRESS: Final = 200
+"""So that no address takes all of them. A trusted proxy may: it has the connections of everybody."""
+
 LARGEST_HEAD: Final = 32_768
 """How many bytes of a head that is not complete are kept."""
 
@@ -34,16 +40,31 @@ class BoundedConnection(H11Protocol):
     request_seconds = 10.0
     """How long the head of a request may take to arrive, and then the request itself."""
 
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Those that are trusted."""
+
+    _address: str | None = None
     _arrival: asyncio.TimerHandle | None = None
     _reading: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
-        if len(self.connections) > MOST_CONNECTIONS:
+        if len(self.connections) > MOST_CONNECTIONS or self._has_too_many():
             transport.abort()
             return
         self._wait_for_request(self.request_seconds)
+
+    def _has_too_many(self) -> bool:
+        """Tell whether this connection is one more than its address may have."""
+        host = self.client[0] if self.client else ""
+        self._address = counted_address(host)
+        theirs = sum(getattr(one, "_address", None) == self._address for one in self.connections)
+        if theirs <= MOST_OF_ONE_ADDRESS or self._address == UNKNOWN:
+            return False
+        seen = ip_address(host)
+        seen = getattr(seen, "ipv4_mapped", None) or seen
+        return not any(seen in network for network in self.proxies)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""

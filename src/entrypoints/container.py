@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dependency_injector import containers, providers
 
 from adapters.asked_resets import AskedResets
 from adapters.builds import BatchedBuilds
+from adapters.cache import LruAnswers
 from adapters.clock import SystemClock, SystemSecrets
 from adapters.devices import SignedDevices
 from adapters.mail import mailer_of
 from adapters.passwords import BcryptPasswords
+from adapters.profiles import load_all
 from adapters.thinking import ThreadedThinking
 from adapters.tokens import JwtTokens
+from entrypoints.metrics import CountedBuilds, Metrics, TimedPopulation
 from entrypoints.settings import Settings
 from segmentation_core.catalog import Catalog
+from segmentation_core.planning import Profile
 from segmentation_core.population import Population
 from segmentation_core.ports import Clock, Secrets, Work
 from segmentation_core.usecases import (
     Authenticate,
-    BuildAudience,
     ChangePassword,
+    ExplainPlan,
     ManagePresets,
     ManageUsers,
     ReadAudit,
+    ReadFilters,
     ResetPassword,
     SendReset,
     SignIn,
@@ -52,6 +59,7 @@ class Container(containers.DeclarativeContainer):
     tokens = providers.Singleton(JwtTokens, settings.provided.token_keys, settings.provided.csrf_key)
     devices = providers.Singleton(SignedDevices, settings.provided.csrf_key)
     thinking = providers.Singleton(ThreadedThinking)
+    counting = providers.Singleton(ThreadedThinking)
     builds = providers.Singleton(BatchedBuilds, work)
 
     sign_in = providers.Singleton(SignIn, work, passwords, tokens, devices, clock, secrets)
@@ -60,7 +68,23 @@ class Container(containers.DeclarativeContainer):
     reset_password = providers.Singleton(ResetPassword, work, passwords, clock)
     sign_out = providers.Singleton(SignOut, work, tokens, clock)
     authenticate = providers.Singleton(Authenticate, work, tokens, clock)
-    build_audience = providers.Singleton(BuildAudience, catalog, population, thinking, clock, builds)
+    profiles: providers.Provider[Mapping[str, Profile]] = providers.Singleton(load_all)
+    read_filters = providers.Singleton(ReadFilters, work, catalog)
+    answers = providers.Singleton(LruAnswers, settings.provided.cached_answers)
+    metrics = providers.Singleton(Metrics, answers)
+    timed_population = providers.Singleton(TimedPopulation, population, metrics)
+    build_audience = providers.Singleton(
+        CountedBuilds,
+        metrics,
+        catalog=catalog,
+        population=timed_population,
+        thinking=thinking,
+        clock=clock,
+        builds=builds,
+        profiles=profiles,
+        answers=answers,
+    )
+    explain_plan = providers.Singleton(ExplainPlan, catalog, thinking, profiles)
     manage_users = providers.Singleton(ManageUsers, work, passwords, clock)
     manage_presets = providers.Singleton(ManagePresets, work, catalog, thinking, clock)
     read_audit = providers.Singleton(ReadAudit, work)

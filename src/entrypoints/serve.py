@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -10,22 +11,27 @@ import socket
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from adapters.clock import SystemClock
 from adapters.passwords import BcryptPasswords
 from adapters.population import BitmapIndex
 from adapters.postgres import APP_VARIABLE, PostgresWork
 from entrypoints import demo
 from entrypoints.container import Container
 from entrypoints.database import audit_key, data_dir, database
+from entrypoints.environment import unread
 from entrypoints.http.app import create_app
 from entrypoints.logs import password_of, write_logs
 from entrypoints.server import Server
 from entrypoints.settings import Settings
-from entrypoints.variables import unread
+from entrypoints.workers import Workers
 from segmentation_core.catalog import Catalog
 from segmentation_core.errors import Problem, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from segmentation_core.population import Population
 
 STEPS_OF_A_REQUEST: Final = 30_000
 """How many diagram operations a filter may take that is sent to us: a tenth of the library's bound."""
@@ -33,50 +39,74 @@ STEPS_OF_A_REQUEST: Final = 30_000
 _log: Final = logging.getLogger("segmentation.settings")
 
 
-def serve(catalog: Catalog, data_file: Path, *, host: str, port: int, with_demo: bool) -> None:
-    """Serve until told to stop; with the demo's accounts, which each start puts right.
+def serve(  # noqa: PLR0913  what the command is told
+    read_catalog: Callable[[], Catalog], data_file: Path, *, host: str, port: int, with_demo: bool, workers: int = 1
+) -> None:
+    """Serve until told to stop, in a number of processes; with the demo's accounts, which each start puts right.
 
-    Prints the address, and how to sign in to a demo, as soon as the service answers. Raises DataError, SettingsError or
-    Unavailable before that.
+    Prints the address, and how to sign in to a demo, as soon as the service answers. Raises CatalogError, DataError,
+    SettingsError or Unavailable before that.
     """
     if with_demo:
         demo.refuse_production(os.environ)
     settings = Settings.for_demo(os.environ, audit_key(os.environ)) if with_demo else Settings.of(os.environ)
     settings = settings.listening_on(host)
     password = demo.demo_password(os.environ, BcryptPasswords().is_common) if with_demo else None
-    population = BitmapIndex.load(catalog, data_file)
-    catalog.space.most_steps = STEPS_OF_A_REQUEST
+    catalog, population = _loaded(read_catalog, data_file)
     may_be_embedded = with_demo or settings.environment != "production"
     with database(os.environ, may_be_embedded=may_be_embedded) as found:
         write_logs(as_json=settings.is_production, secrets=(*settings.secrets, password_of(found.url), password or ""))
+        if settings.sentry_dsn:
+            from entrypoints.sentry import report_faults  # noqa: PLC0415  an extra of its own
+
+            report_faults(settings.sentry_dsn, settings.environment)
         for said in unread(os.environ):
             _log.warning("%s", said)
         key = settings.audit_key.encode()
         listener = _listener(host, port)
         if with_demo:
             settings = settings.mailing_to(data_dir(os.environ) / "mail", _address(listener))
-        container = Container(
-            settings=settings, catalog=catalog, population=population, work=PostgresWork(found.url, key)
-        )
         if password:
-            asyncio.run(_add_demo(PostgresWork(found.url, key, min_connections=1), container, password))
+            passwords = BcryptPasswords(settings.password_cost)
+            asyncio.run(_add_demo(PostgresWork(found.url, key, min_connections=1), passwords, password))
         unit = f"{catalog.weight.unit}s, weighted" if catalog.weight else "people"
         population_said = f"{catalog.name}: {population.rows:,} rows of {unit}"
         kept = f"the database of {APP_VARIABLE}" if found.named else str(data_dir(os.environ))
-        app = create_app(container)
-        welcome = _welcome(listener, population_said, password, kept)
-        leave = partial(setattr, app.state, "is_leaving", True)  # noqa: FBT003  setattr's own way
-        server = Server(app, settings, welcome, leave)
-        for stop in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(stop, server.handle_exit)
-        server.run(sockets=[listener])
+        welcome = partial(print, _welcome(listener, population_said, password, kept), flush=True)
+
+        def serve_here(loaded: tuple[Catalog, Population], on_serving: Callable[[], object]) -> None:
+            work = PostgresWork(found.url, key)
+            container = Container(settings=settings, catalog=loaded[0], population=loaded[1], work=work)
+            container.metrics().watch_pool(work.use)
+            app = create_app(container)
+            leave = partial(setattr, app.state, "is_leaving", True)  # noqa: FBT003  setattr's own way
+            server = Server(app, settings, on_serving, leave)
+            for stop in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(stop, server.handle_exit)
+            gc.collect()
+            gc.freeze()  # what is there now stays: no later collection looks at catalogue and population again
+            server.run(sockets=[listener])
+
+        if workers == 1:
+            serve_here((catalog, population), welcome)
+        else:
+            del population
+            # Each worker reads the files itself, so that one that is started later reads them as they are then.
+            Workers(workers, lambda on_serving: serve_here(_loaded(read_catalog, data_file), on_serving)).run(welcome)
 
 
-async def _add_demo(work: PostgresWork, container: Container, password: str) -> None:
+def _loaded(read_catalog: Callable[[], Catalog], data_file: Path) -> tuple[Catalog, BitmapIndex]:
+    """Return the catalogue and the population, as their files are now."""
+    catalog = read_catalog()
+    catalog.space.most_steps = STEPS_OF_A_REQUEST
+    return catalog, BitmapIndex.load(catalog, data_file)
+
+
+async def _add_demo(work: PostgresWork, passwords: BcryptPasswords, password: str) -> None:
     await work.check()
     await work.open()
     try:
-        await demo.add_accounts(work, container.passwords(), container.clock(), password)
+        await demo.add_accounts(work, passwords, SystemClock(), password)
     finally:
         await work.close()
 

@@ -29,19 +29,23 @@ class Server(uvicorn.Server):
     """
 
     def __init__(
-        self, app: Callable[..., Any], settings: Settings, welcome: str, on_leaving: Callable[[], object]
+        self,
+        app: Callable[..., Any],
+        settings: Settings,
+        on_serving: Callable[[], object],
+        on_leaving: Callable[[], object],
     ) -> None:
-        """Take what it says once it serves, and what it calls as soon as it is told to stop."""
+        """Take what it calls once it serves, and as soon as it is told to stop."""
         super().__init__(_config(app, settings))
         self._on_leaving = on_leaving
         self._drain_seconds = settings.drain_seconds
-        self._welcome = welcome
+        self._on_serving = on_serving
         self._leaves_at: float | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the port, and say so."""
+        """Serve, and say so."""
         await super().startup(sockets)
-        print(self._welcome, flush=True)  # noqa: T201  the command's result, on stdout
+        self._on_serving()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to leave: a signal's handler."""
@@ -60,6 +64,7 @@ class Server(uvicorn.Server):
 
 def _config(app: Callable[..., Any], settings: Settings) -> uvicorn.Config:
     BoundedConnection.request_seconds = settings.request_seconds
+    BoundedConnection.proxies = tuple(settings.trusted_proxies)
     return uvicorn.Config(
         app,
         http=BoundedConnection,

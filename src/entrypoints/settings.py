@@ -58,8 +58,10 @@ class Settings(msgspec.Struct, frozen=True):
     `password_cost` is log2 of bcrypt's rounds; `cors_origins` the origins whose pages may call the API with cookies;
     `hosts` the names that it answers to, any where there are none; `trusted_proxies` the networks whose word about the
     client's address is believed; `request_seconds` the deadline of each request; `drain_seconds` how long it still
-    listens, and says that it is not ready, once it is told to stop. `mail` is where mail goes, if anywhere;
-    `mail_from` who it is from, and `public_url` where people open the page that it leads to.
+    listens, and says that it is not ready, once it is told to stop; `cached_answers` how many built audiences are kept
+    for whoever asks the same again, none where it is 0; `sentry_dsn` where faults of ours are reported to, if anywhere.
+    `mail` is where mail goes, if anywhere; `mail_from` who it is from, and `public_url` where people open the page that
+    it leads to.
     """
 
     environment: Environment
@@ -72,6 +74,8 @@ class Settings(msgspec.Struct, frozen=True):
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     request_seconds: float = 10.0
     drain_seconds: float = 0.0
+    cached_answers: int = 4_096
+    sentry_dsn: str = ""
     mail: str = ""
     mail_from: str = ""
     public_url: str = ""
@@ -187,6 +191,8 @@ class Settings(msgspec.Struct, frozen=True):
             "hosts": reader.hosts(),
             "trusted_proxies": reader.proxies(),
             "request_seconds": reader.number("SEGMENTATION_REQUEST_SECONDS", 10, 0.1, 300),
+            "cached_answers": int(reader.number("SEGMENTATION_CACHED_ANSWERS", 4_096, 0, 999_999)),
+            "sentry_dsn": reader.text("SEGMENTATION_SENTRY_DSN"),
             "mail": reader.mail(),
             "mail_from": reader.mail_from(),
             "public_url": reader.public_url(production=production),
@@ -218,6 +224,9 @@ class _Reader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self.problems: list[Problem] = []
+
+    def text(self, name: str) -> str:
+        return self._environ.get(name, "")
 
     def words(self, name: str) -> tuple[str, ...]:
         return tuple(self._environ.get(name, "").replace(",", " ").split())

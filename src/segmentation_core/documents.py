@@ -20,7 +20,10 @@ MAX_DEPTH = 32
 _LONGEST_KEY = 80
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}\Z")
 _HALF = re.compile("[\ud800-\udfff]")
-_NOT_BRACKETS = re.compile(r'(?:"(?:[^"\\]++|\\.)*+"?|[^\[\]{}"]++)++', re.DOTALL)
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_BRACKETS = b"[]{}"
+_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in _BRACKETS)
+_OF_ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _MAX_INTEGER_DIGITS = 400
 
 
@@ -73,11 +76,14 @@ def _is_whole(text: str) -> bool:
 def _refuse_deep(text: str, max_depth: int) -> None:
     if text.count("[") + text.count("{") <= max_depth:
         return
-    depth = 0
-    for bracket in _NOT_BRACKETS.sub("", text):
-        depth += 1 if bracket in "[{" else -1
-        if depth > max_depth:
-            raise DocumentError(Problem("$", f"nested more than {max_depth} deep"))
+    bare = _STRING.sub("", text) if '"' in text else text
+    rest = bare.encode().translate(_OF_ONE_KIND, _NOT_BRACKETS)
+    # Each round takes the innermost pairs away, at the speed of a search in bytes: what is left then is too deep.
+    rounds = 0 if b"[" * (max_depth + 1) in rest else max_depth
+    for _ in range(rounds):
+        rest = rest.replace(b"[]", b"")
+    if rest.count(b"[") > max_depth or b"[]" in rest:
+        raise DocumentError(Problem("$", f"nested more than {max_depth} deep"))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

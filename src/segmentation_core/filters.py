@@ -2,12 +2,13 @@
 
 ::
 
-    filter    = compact | junction | negation | condition
+    filter    = compact | junction | negation | condition | reference
     compact   = {dimension: [value, ...], ...}          ANY within a dimension, AND between them; [] is no constraint
     junction  = {"and": [filter, ...]} | {"or": [filter, ...]}
     negation  = {"not": filter}
     condition = {"dimension": id, operator: operand}    with exactly one operator
     operator  = "in" | "not_in" | "all" | "none" | "between" | "at_least" | "at_most"
+    reference = {"preset": id}                          a saved filter, where the service has looked it up
 
 `docs/filter-language.md` tells it with examples, which the tests execute.
 """
@@ -27,7 +28,7 @@ from segmentation_core.errors import MOST_PROBLEMS, FilterError, PersonError, Pr
 from segmentation_core.expressions import And, Condition, Expression, HasAll, HasAny, HasNone, Not, Or
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from segmentation_core.catalog import Dimension
     from segmentation_core.expressions import Person
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 MAX_PARTS = 20_000
 """How many objects, lists and values one filter may be made of."""
 
-_NODES = ("and", "or", "not", "dimension", "preset")
+NODES = ("and", "or", "not", "dimension", "preset")
+"""The words that tell what a filter object is, the first of them that it has."""
 
 
 class Filter(msgspec.Struct, frozen=True, eq=False, dict=True):
@@ -68,13 +70,17 @@ class Filter(msgspec.Struct, frozen=True, eq=False, dict=True):
         return self.region.fingerprint
 
 
-def parse_filter(document: object, catalog: Catalog, *, path: str = "$") -> Filter:
+def parse_filter(
+    document: object, catalog: Catalog, *, path: str = "$", presets: Mapping[int, Expression | str] | None = None
+) -> Filter:
     """Read a filter document (dicts, lists and strings, as JSON gives them) that stands at `path`.
+
+    `presets` has what each preset stands for that the document refers to, or says why it stands for nothing.
 
     Raises FilterError with the path of every fault: what was found there, what may stand there, the nearest name.
     """
-    _refuse_large(document, path)
-    reader = _Reader(catalog)
+    depth_and_parts(document, path)
+    reader = _Reader(catalog, presets)
     return reader.finished(reader.filter(document, path))
 
 
@@ -83,7 +89,7 @@ def parse_choices(choices: object, catalog: Catalog, *, path: str = "$") -> Filt
 
     Unlike in `parse_filter`, a dimension that the catalogue does not know is accepted where its list is empty.
     """
-    _refuse_large(choices, path)
+    depth_and_parts(choices, path)
     reader = _Reader(catalog)
     if not isinstance(choices, dict):
         reader.fault(path, "is not an object", choices, "{dimension: [value, ...], ...}")
@@ -112,8 +118,11 @@ def _held(dimension: Dimension, person: Person) -> Collection[str]:
     return held
 
 
-def _refuse_large(document: object, path: str) -> None:
-    """Bound depth and size before anything recurses."""
+def depth_and_parts(document: object, path: str) -> tuple[int, int]:
+    """Return how deep a document nests and of how many parts it is made, within their bounds: before anything recurses.
+
+    Raises FilterError past them.
+    """
     level: list[object] = [document]
     depth = parts = 0
     while level:
@@ -132,6 +141,7 @@ def _refuse_large(document: object, path: str) -> None:
         if depth > MAX_DEPTH:
             raise FilterError(Problem(path, f"is nested more than {MAX_DEPTH} deep"))
         level = below
+    return depth, parts
 
 
 def _step(path: str, key: object) -> str:
@@ -141,8 +151,9 @@ def _step(path: str, key: object) -> str:
 class _Reader:
     """One reading of one document. Each method reads what its grammar line says; faults gather in `problems`."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, presets: Mapping[int, Expression | str] | None = None) -> None:
         self.catalog = catalog
+        self.presets = presets
         self.problems: list[Problem] = []
 
     def fault(self, path: str, message: str, found: object, expected: str | None = None) -> None:
@@ -159,22 +170,17 @@ class _Reader:
         return Filter(expression, self.catalog)
 
     def filter(self, document: object, path: str) -> Expression:
-        """filter = compact | junction | negation | condition."""
+        """filter = compact | junction | negation | condition | reference."""
         if not isinstance(document, dict):
             self.fault(path, "is not a filter", document, "an object")
             return And(())
-        nodes = [word for word in _NODES if word in document]
+        nodes = [word for word in NODES if word in document]
         if not nodes:
             return self.compact(document, path)
         node = nodes[0]
-        if node == "preset":
-            self.fault(at(path, node), "only the service can look up a preset", document[node])
-            return And(())
-        if node == "dimension":
-            return self.condition(document, path)
-        for key in document:
-            if key != node:
-                self.fault(_step(path, key), f"stands beside {node!r}, which stands alone", document[key])
+        if node in ("dimension", "preset"):
+            return self.condition(document, path) if node == "dimension" else self.reference(document, path)
+        self.require_alone(node, document, path)
         if node == "not":
             return Not(self.filter(document["not"], at(path, "not")))
         return self.junction(document[node], at(path, node), And if node == "and" else Or)
@@ -183,6 +189,8 @@ class _Reader:
         """compact = {dimension: [value, ...], ...}."""
         parts: list[Expression] = []
         for name, values in document.items():
+            if values in ([], ()) and name in self.catalog.dimension:
+                continue  # no constraint, as most of the fields that a dashboard sends
             place = _step(path, name)
             if (dimension := self.dimension(name, place)) is None:
                 continue
@@ -197,6 +205,27 @@ class _Reader:
             self.fault(path, "is not a list", documents, "a list of filters")
             return of(())
         return of(tuple(self.filter(document, at(path, i)) for i, document in enumerate(documents)))
+
+    def reference(self, document: dict[Any, Any], path: str) -> Expression:
+        """Read a reference = {"preset": id}."""
+        asked, place = document["preset"], at(path, "preset")
+        if self.presets is None:
+            self.fault(place, "only the service can look up a preset", asked)
+            return And(())
+        self.require_alone("preset", document, path)
+        if not isinstance(asked, int) or isinstance(asked, bool):
+            self.fault(place, "is not the id of a preset", asked, "a number, such as 17")
+            return And(())
+        found = self.presets.get(asked, "there is no such preset")
+        if isinstance(found, str):
+            self.fault(place, found, asked)
+            return And(())
+        return found
+
+    def require_alone(self, node: str, document: dict[Any, Any], path: str) -> None:
+        for key, beside in document.items():
+            if key != node:
+                self.fault(_step(path, key), f"stands beside {node!r}, which stands alone", beside)
 
     def condition(self, document: dict[Any, Any], path: str) -> Expression:
         """condition = {"dimension": id, operator: operand}."""
@@ -262,6 +291,8 @@ class _Reader:
 
     def values(self, dimension: Dimension, operand: object, path: str) -> tuple[str, ...]:
         """Read a list of values of the dimension; the same value twice is the same list."""
+        if isinstance(operand, list) and all(type(value) is str and value in dimension.positions for value in operand):
+            return tuple(dict.fromkeys(operand))  # nothing to tell, so no paths to make
         if not isinstance(operand, list | tuple):
             self.fault(path, "is not a list", operand, "a list of value ids")
             return ()

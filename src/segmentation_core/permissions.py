@@ -38,6 +38,13 @@ OWN_ACCOUNT: Final = Permission("own account", "See one's own account, and chang
 BUILD_AUDIENCES: Final = Permission(
     "build audiences", "Read the catalogue and build audiences; dsp accounts get sizes and no lists.", _EVERYBODY
 )
+SEE_LISTS: Final = Permission(
+    "see lists",
+    "See which lists a plan has, as a table, and why; dsp accounts do not.",
+    _EVERYBODY,
+    "This account sees sizes and no lists.",
+    dsp=False,
+)
 READ_PRESETS: Final = Permission(
     "read presets", "Read presets: one's own; all of the company from Manager on.", _EVERYBODY
 )
@@ -49,7 +56,7 @@ MANAGE_USERS: Final = Permission(
 )
 READ_AUDIT: Final = Permission("read audit", "Read who did what.", _ADMINS, "Only an Admin or a SuperAdmin reads this.")
 
-PERMISSIONS: Final = (OWN_ACCOUNT, BUILD_AUDIENCES, READ_PRESETS, WRITE_PRESETS, MANAGE_USERS, READ_AUDIT)
+PERMISSIONS: Final = (OWN_ACCOUNT, BUILD_AUDIENCES, SEE_LISTS, READ_PRESETS, WRITE_PRESETS, MANAGE_USERS, READ_AUDIT)
 """All that there are."""
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
 from segmentation_core.errors import TooComplex
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from segmentation_core.catalog import Catalog
     from segmentation_core.filters import Filter
     from segmentation_core.planning import Plan
 
+T = TypeVar("T")
+
 MOST_OVERLAPPING = 10
 """How many filters `overlap` takes at once: each doubles the number of intersections."""
+
+MOST_AT_ONCE = 1_000
+"""How many filters a service counts in one question."""
 
 MOST_SAMPLED = 1_000
 """How many rows `sample` shows at most."""
@@ -168,6 +173,19 @@ class Population(Protocol):
 
         Of m rows that match, the k that are shown are those at the positions i * m // k. Raises TooComplex for more
         than `MOST_SAMPLED`.
+        """
+        ...
+
+
+class Answers(Protocol):
+    """A population that is asked from an event loop, and may be replaced by a newer one meanwhile."""
+
+    async def ask(self, question: Callable[[Population], T], work: int = 1) -> T:
+        """Return what `question` answers: at once if it is short, otherwise on another thread while the loop goes on.
+
+        All that the question asks is asked of one population, whatever replaces it meanwhile. `work` is about how many
+        sizes it comes to. Raises what the question raises, Overloaded where too many are waiting, and Unavailable where
+        the answer takes longer than it may; the question is then stopped.
         """
         ...
 

@@ -6,10 +6,10 @@ are asynchronous; what only computes is not. `Population` stands in `population.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
     from datetime import datetime, timedelta
 
     from segmentation_core.audit import AuditQuery, ChainEnd, Entry, Record
@@ -39,14 +39,21 @@ class Secrets(Protocol):
 
 
 class Thinking(Protocol):
-    """Where questions about filters are worked out. They can take a second, while which others are to be served."""
+    """Where long questions are worked out. They can take a second, while which others are to be served.
 
-    async def answer(self, question: Callable[[], T], *, by: int) -> T:
-        """Return what `question` returns, or raise what it raises; `by` is the account that asks.
+    Accounts have their turns, one question at a time. Both methods return what `question` returns, or raise what it
+    raises; `by` is the account that asks. Both raise Overloaded where too many wait.
+    """
 
-        No two questions are worked out at once: what is remembered of a catalogue is not made for several threads.
-        Raises Overloaded where too many wait.
+    async def answer(self, question: Callable[[], T], *, by: int, short: bool = False) -> T:
+        """Work out what a filter means. One that is `short` takes no longer than others may be kept waiting.
+
+        No two such questions are worked out at once: what is remembered of a catalogue is not made for several threads.
         """
+        ...
+
+    async def read(self, question: Callable[[], T], *, by: int) -> T:
+        """Read or write large texts, which takes far less time and so does not wait for filters."""
         ...
 
 
@@ -184,6 +191,10 @@ class Presets(Protocol):
         """
         ...
 
+    async def by_ids(self, preset_ids: Collection[int]) -> list[Preset]:
+        """Return those of some presets that are in scope, by id."""
+        ...
+
     async def change(self, preset: Preset, changed_by: str) -> None:
         """Store name, document, catalogue, fingerprint, time and version of a locked preset, and its history with them.
 
@@ -295,6 +306,22 @@ class Builds(Protocol):
 
     def add(self, entry: Entry) -> None:
         """Note a build; it is in the audit trail within a second, or when the service stops. Never blocks."""
+        ...
+
+
+class Answers(Protocol):
+    """Keeps answers that cost time to compute, for whoever asks the same again.
+
+    One belongs to one population and is dropped with it. What is kept may be forgotten at any time, and is never
+    changed. Keys and answers have nothing of a company in them.
+    """
+
+    def get(self, key: tuple[str, ...]) -> Any | None:  # noqa: ANN401  what was put
+        """Return what was put under a key, None where nothing is kept."""
+        ...
+
+    def put(self, key: tuple[str, ...], answer: object) -> None:
+        """Keep an answer, which is not None."""
         ...
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from segmentation_core.documents import parse_json
 from segmentation_core.errors import FilterError, Problem, RequestError, TooComplex, excerpt
-from segmentation_core.filters import Filter, parse_choices, parse_filter
+from segmentation_core.references import References, references_in
 
 if TYPE_CHECKING:
     from segmentation_core.catalog import Catalog
@@ -85,13 +85,20 @@ def preset_document(sent: object, *, path: str = "$.preset_filter_json") -> dict
     return document
 
 
-def problems_of(document: dict[str, Any], catalog: Catalog) -> tuple[Problem, ...]:
+def has_known_meaning(preset: Preset, catalog: Catalog) -> bool:
+    """Tell whether a preset's filter was saved with this catalogue, which knew all that it names."""
+    return preset.fingerprint is not None and preset.catalog == catalog.title
+
+
+def problems_of(preset: Preset, references: References) -> tuple[Problem, ...]:
     """Return what a catalogue does not know of a preset's document; nothing where the preset is valid.
 
-    It is no dearer than reading the document.
+    What it refers to is among that where it leads nowhere. It is no dearer than reading the document.
     """
+    if has_known_meaning(preset, references.catalog):
+        return ()
     try:
-        _read(document, catalog)
+        references.read(preset.document, company_id=preset.company_id)
     except FilterError as fault:
         return fault.problems
     return ()
@@ -100,19 +107,15 @@ def problems_of(document: dict[str, Any], catalog: Catalog) -> tuple[Problem, ..
 def fingerprint_of(document: dict[str, Any], catalog: Catalog) -> str | None:
     """Return what equals another document's exactly if both mean the same people.
 
-    It is None where the document means nothing to the catalogue, or is past the bounds of what can be compared. It may
-    take long: the filter's whole region is made for it.
+    It is None where the document means nothing to the catalogue, refers to presets, with which its meaning may change,
+    or is past the bounds of what can be compared. It may take long: the filter's whole region is made for it.
     """
+    if references_in(document):
+        return None
     try:
-        return _read(document, catalog).fingerprint
+        return References({}, catalog).read(document).fingerprint
     except (FilterError, TooComplex):
         return None
-
-
-def _read(document: dict[str, Any], catalog: Catalog) -> Filter:
-    if "filter" in document:
-        return parse_filter(document["filter"], catalog, path="$.filter")
-    return parse_choices(document["audienceFilters"], catalog, path="$.audienceFilters")
 
 
 def shown_to(user: User, document: dict[str, Any]) -> dict[str, Any]:

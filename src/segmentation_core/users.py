@@ -147,23 +147,26 @@ def told(user: User) -> dict[str, Any]:
     }
 
 
-def require_may_give(actor: User, role: Role) -> None:
-    """Raise Forbidden where `role` is above the actor's own: nobody makes anybody more than what he is."""
+def require_may_give(actor: User, role: Role, *, dsp: bool) -> None:
+    """Raise Forbidden where a role, or seeing lists, is more than the actor has: nobody makes more than what he is."""
     if _RANK[role] > _RANK[actor.role]:
         msg = f"Only a {role} makes a {role}."
+        raise Forbidden(msg)
+    if actor.dsp and not dsp:
+        msg = "An account that sees sizes only (dsp) has no say over accounts that see lists."
         raise Forbidden(msg)
 
 
 def require_may_change(actor: User, target: User, after: User) -> None:
     """Raise Forbidden or RequestError where `actor` may not turn the account `target` into `after`.
 
-    Nobody acts on an account above himself, raises one above himself, or shuts himself out. A SuperAdmin belongs to no
-    company, so an account keeps its side of that line.
+    Nobody acts on an account above himself, raises one above himself, or shuts himself out; an account that sees lists
+    is above one that does not. A SuperAdmin belongs to no company, so an account keeps its side of that line.
     """
     if _RANK[target.role] > _RANK[actor.role]:
         msg = f"Only a {target.role} changes a {target.role}."
         raise Forbidden(msg)
-    require_may_give(actor, after.role)
+    require_may_give(actor, after.role, dsp=target.dsp and after.dsp)
     if (target.role == "SuperAdmin") != (after.role == "SuperAdmin"):
         expected = "SuperAdmin" if target.role == "SuperAdmin" else "one of Admin, Manager, User"
         raise RequestError(

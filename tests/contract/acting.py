@@ -276,8 +276,9 @@ class Actor:
     @property
     def is_unchanged(self) -> bool:
         """Whether the account may still do what it could do."""
-        now = self.person.user
-        return self.person.there and now.active and (now.role, now.company_id) == (self.user.role, self.user.company_id)
+        now, known = self.person.user, self.user
+        same = (now.role, now.company_id, now.dsp) == (known.role, known.company_id, known.dsp)
+        return self.person.there and now.active and same
 
     def on(self, side: Side) -> Acting:
         return Acting(side.of(self.twin), "a request")

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.passwords import BcryptPasswords, _common
+from adapters.passwords import WAITING, BcryptPasswords, _common
+from entrypoints.settings import Settings
 from segmentation_core.errors import Overloaded
 from segmentation_core.ports import Passwords
 
@@ -78,6 +79,27 @@ async def test_past_the_line_it_is_overloaded_and_afterwards_it_goes_on() -> Non
     assert await passwords.hashed("a password")
 
 
+@pytest.mark.requirement(5, 51)
+async def test_the_last_in_line_is_answered_within_the_deadline_and_whoever_finds_it_full_at_once() -> None:
+    usual, slow = 0.25, 2
+    assert (WAITING + 1) * usual * slow < Settings.for_demo({}, b"a" * 32).request_seconds
+    passwords = BcryptPasswords(cost=8)
+    began = asyncio.get_running_loop().time()
+    told: list[float] = []
+
+    async def sign_in() -> bool:
+        try:
+            return await passwords.verify("a password", None)
+        except Overloaded:
+            told.append(asyncio.get_running_loop().time() - began)
+            raise
+
+    outcomes = await asyncio.gather(*(sign_in() for _ in range(200)), return_exceptions=True)
+    assert (outcomes.count(False), sum(isinstance(one, Overloaded) for one in outcomes)) == (17, 183)
+    assert max(told) < (asyncio.get_running_loop().time() - began) / 4
+
+
+@pytest.mark.requirement(5, 41)
 async def test_a_flood_of_strangers_takes_no_place_from_those_whom_we_know() -> None:
     passwords = BcryptPasswords(cost=8, threads=1, waiting=4)
     hashed = await passwords.hashed("a password")
@@ -90,6 +112,7 @@ async def test_a_flood_of_strangers_takes_no_place_from_those_whom_we_know() -> 
     assert (outcomes.count(False), sum(isinstance(one, Overloaded) for one in outcomes)) == (5, 35)
 
 
+@pytest.mark.requirement(5, 41)
 async def test_those_whom_we_know_wait_in_a_bounded_line_too() -> None:
     passwords = BcryptPasswords(cost=4, waiting=2)
     outcomes = await asyncio.gather(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,19 @@ async def test_every_connection_has_its_limits(postgres: PostgresWork) -> None:
         for name, value in shown.items():
             cursor = await connection.execute(f"SHOW {name}".encode())
             assert await cursor.fetchone() == (value,)
+
+
+@pytest.mark.requirement(37)
+async def test_a_database_that_never_answers_is_given_up_within_seconds() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections are made, and nobody takes them
+        url = f"postgresql://segmentation_app@127.0.0.1:{silent.getsockname()[1]}/x?sslmode=disable"
+        opened = PostgresWork(url, AUDIT_KEY)
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            await asyncio.wait_for(opened.check(), 15)
+    assert time.monotonic() - began < 10
+    assert isinstance(opened._pool.kwargs, dict)
+    assert 2 <= opened._pool.kwargs["connect_timeout"] <= 5  # the pool's own connections are no more patient
 
 
 @pytest.mark.parametrize("fault", [errors.SerializationFailure, errors.DeadlockDetected])

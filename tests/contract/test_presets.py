@@ -340,3 +340,13 @@ async def test_a_preset_for_a_user_who_is_gone_is_the_companys(work: Work) -> No
     ana = await add_user(work, "ana", await add_company(work))
     preset = await work.run(ana.scope, lambda stores: stores.presets.add(a_preset(ana, owner_id=None)))
     assert await preset_by_id(work, preset.id) == preset
+
+
+async def test_several_are_found_by_their_ids_in_their_order_and_within_the_scope(work: Work) -> None:
+    ana, bob = [await add_user(work, name, await add_company(work, name)) for name in ("ana", "bob")]
+    first, second, foreign = [await add_preset(work, user, name) for user, name in ((ana, "a"), (ana, "b"), (bob, "c"))]
+    asked = {foreign.id, second.id, first.id, *NO_IDS}
+    found = await work.run(ana.scope, lambda stores: stores.presets.by_ids(asked))
+    assert found == [first, second]
+    assert await work.run(ALL_COMPANIES, lambda stores: stores.presets.by_ids(asked)) == [first, second, foreign]
+    assert await work.run(ana.scope, lambda stores: stores.presets.by_ids(())) == []

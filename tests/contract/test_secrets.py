@@ -13,6 +13,7 @@ SOURCES = pytest.mark.parametrize("secrets", [SystemSecrets()], ids=["system"])
 
 
 @SOURCES
+@pytest.mark.requirement(7)
 def test_a_token_is_fit_for_urls_and_cookies_and_has_128_bits(secrets: Secrets) -> None:
     for _ in range(1_000):
         token = secrets.token()
@@ -21,6 +22,7 @@ def test_a_token_is_fit_for_urls_and_cookies_and_has_128_bits(secrets: Secrets) 
 
 
 @SOURCES
+@pytest.mark.requirement(7)
 def test_no_two_tokens_share_what_could_be_guessed(secrets: Secrets) -> None:
     tokens = [secrets.token() for _ in range(10_000)]
     assert len(set(tokens)) == len({token[:8] for token in tokens}) == len({token[-8:] for token in tokens}) == 10_000

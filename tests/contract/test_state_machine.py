@@ -257,7 +257,7 @@ class TwoCompanies(RuleBasedStateMachine):
     def make_any_user(self, by: Actor, new: NewUser) -> Person | MultipleResults[Person]:
         by_super, is_super = by.user.role == "SuperAdmin", new.role == "SuperAdmin"
         reasons = faults(
-            (not by.manages or by.is_below(new.role), Forbidden),
+            (not by.manages or by.is_below(new.role) or (by.user.dsp and not new.dsp), Forbidden),
             (by_super and not is_super and not is_name(new.company_name or ""), RequestError),
             (new.company_name is not None and (is_super or not by_super), RequestError),
             (not all(map(is_name, (new.username, new.first_name, new.last_name))), RequestError),
@@ -308,6 +308,7 @@ class TwoCompanies(RuleBasedStateMachine):
         password = "" if change.password is UNSET else change.password
         reasons = faults(
             (not by.manages or by.is_below(before.role, after.role), Forbidden),
+            (by.user.dsp and not (before.dsp and after.dsp), Forbidden),
             (change == UserChange() or not is_name(after.first_name), RequestError),
             (bool(password) and is_self, Forbidden),
             (bool(password) and password not in PASSWORDS, PasswordRefused),
@@ -327,7 +328,7 @@ class TwoCompanies(RuleBasedStateMachine):
     @rule(by=managers, who=people)
     def delete_user(self, by: Actor, who: Person) -> None:
         reasons = faults(
-            (not by.manages or by.is_below(who.user.role), Forbidden),
+            (not by.manages or by.is_below(who.user.role) or (by.user.dsp and not who.user.dsp), Forbidden),
             (by.person is who, RequestError),
             (not who.there or not by.sees(who.user.company_id), NotFound),
             (not by.is_unchanged, NotSignedIn),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +15,9 @@ from segmentation_core.throttling import Limit, Refused, Taken
 from segmentation_core.users import ALL_COMPANIES, Scope
 from tests.contract.examples import AUDIT_KEY
 from tests.postgres import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 pytestmark = pytest.mark.anyio
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -116,8 +120,18 @@ async def test_clearing_and_forgetting(work: Work) -> None:
 
 
 async def test_a_company_has_no_counts(work: Work) -> None:
-    with pytest.raises(Forbidden):
-        await work.run(Scope(1), lambda stores: stores.throttle.take([A], NOON, WITHIN))
+    taken = await take(work, A)
+    assert isinstance(taken, Taken)
+    reaches: tuple[Callable[[Stores], Awaitable[object]], ...] = (
+        lambda stores: stores.throttle.take([A], NOON, WITHIN),
+        lambda stores: stores.throttle.give_back(taken),
+        lambda stores: stores.throttle.clear("a"),
+        lambda stores: stores.throttle.forget(NOON + WITHIN),
+    )
+    for reach in reaches:
+        with pytest.raises(Forbidden):
+            await work.run(Scope(1), reach)
+    assert await free(work, A) == 2
 
 
 @pytest.mark.requirement(40)

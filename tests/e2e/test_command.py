@@ -232,7 +232,7 @@ def test_data_at_fault_is_told_with_line_and_column(tmp_path: Path) -> None:
         ("serve", "--demo", "--port", "65536"),
         ("serve", "--demo", "--port", "+1"),
         ("serve", "--demo", "--catalog", CATALOG),
-        ("serve", "--demo", "--workers", "2"),
+        ("serve", "--demo", "--workers", "0"),
         ("nothing",),
     ],
 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from entrypoints.connections import READING_TIMES
+from entrypoints.connections import MOST_OF_ONE_ADDRESS, READING_TIMES
 from tests.served import PASSWORD, Browser, data_folder, environ_of, running, serving
 
 if TYPE_CHECKING:
@@ -60,6 +60,18 @@ def test_heads_that_do_not_arrive_end_their_connections_while_health_answers(hur
             time.sleep(0.05)
         assert max(times) < 0.5
         assert all(seconds_until_closed(connection) < SECONDS * 2 for connection in slow)
+
+
+@pytest.mark.requirement(46)
+def test_no_address_takes_more_connections_than_its_share(hurried: str) -> None:
+    with ExitStack() as stack:
+        taken = [stack.enter_context(connected(hurried)) for _ in range(MOST_OF_ONE_ADDRESS + 10)]
+        assert all(seconds_until_closed(one) < SECONDS / 2 for one in taken[-10:])
+        host, port = hurried.removeprefix("http://").split(":")
+        other = socket.create_connection((host, int(port)), timeout=20, source_address=("127.0.0.2", 0))
+        with other:
+            other.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert other.recv(100).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.requirement(37, 46)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from entrypoints.description import openapi_text
 from entrypoints.http.documented import EXAMPLES, FURTHER, TAGGED
 
 if TYPE_CHECKING:
@@ -48,6 +51,22 @@ def test_every_body_has_an_example_that_is_of_its_shape(document: dict[str, Any]
         example = media["examples"]["example"]["value"]
         assert schema["additionalProperties"] is False, name
         assert set(schema["required"]) <= set(example) <= set(schema["properties"]), name
+
+
+def test_the_document_that_is_checked_in_is_the_present_one(document: dict[str, Any]) -> None:
+    kept = (Path(__file__).parents[2] / "docs/openapi.json").read_text("utf-8")
+    assert kept == openapi_text(), "make openapi"
+    assert json.loads(kept) == document
+
+
+def test_every_operation_is_described_and_has_an_id_of_its_own(document: dict[str, Any]) -> None:
+    found = list(operations(document))
+    assert len({name for name, _ in found}) == len(found)
+    for name, operation in found:
+        assert operation["summary"], name
+        assert operation["description"].endswith((".", "?")), name
+        for parameter in operation.get("parameters", ()):
+            assert "schema" in parameter, (name, parameter["name"])
 
 
 def test_what_is_said_of_single_operations_is_said_of_ones_that_exist(document: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from litestar import get
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.testing import TestClient
+from msgspec.structs import replace
 
 from adapters.memory import MemoryWork
 from adapters.population import BitmapIndex
@@ -219,6 +220,45 @@ def test_a_route_that_does_not_declare_its_access_stops_the_application(
 
 def test_who_asks_is_settled_before_what_is_asked(browser: Browser) -> None:
     assert browser.http.get("/api/auth/me?x=1").status_code == 401
+
+
+@pytest.mark.requirement(44)
+def test_in_production_every_answer_says_that_it_is_to_be_had_over_https_alone() -> None:
+    origin = {"Origin": "https://ours.test"}
+    preflight = origin | {"Access-Control-Request-Method": "PUT"}
+    requests: list[tuple[str, str, dict[str, str], int]] = [
+        ("GET", "/health", {}, 200),
+        ("GET", "/schema/openapi.json", origin, 200),
+        ("GET", "/nothing", {}, 404),
+        ("PATCH", "/api/users", {}, 405),
+        ("GET", "/api/users", origin, 401),
+        ("POST", "/api/auth/login", {}, 400),
+        ("GET", "/", {"Host": "evil.test"}, 400),
+        ("OPTIONS", "/api/users", preflight, 204),
+        ("OPTIONS", "/api/users", preflight | {"Origin": "https://other.test"}, 403),
+        ("POST", "/api/build-audience", {}, 500),
+    ]
+    for environment, told in (("production", "max-age=31536000; includeSubDomains"), ("testing", None)):
+        container = _container(
+            _Failing.from_people(CATALOG, []),
+            SEGMENTATION_CORS_ORIGINS="https://ours.test",
+            SEGMENTATION_HOSTS="testserver.local",
+        )
+        settings = replace(container.settings(), environment=environment)
+        container.settings.override(settings)
+        with TestClient(create_app(container), raise_server_exceptions=False) as client:
+            with client.portal() as portal:
+                portal.call(demo.add_accounts, container.work(), container.passwords(), container.clock(), PASSWORD)
+            signed = client.post("/api/auth/login", json={"username": "analyst", "password": PASSWORD})
+            assert signed.headers.get("strict-transport-security") == told
+            proof = {"Cookie": "; ".join(f"{name}={signed.cookies[name]}" for name in ("token", "csrf_token"))}
+            proof |= {"X-CSRF-TOKEN": signed.cookies["csrf_token"]}
+            for method, path, headers, status in requests:
+                body: dict[str, Any] | None = {"audienceFilters": {}} if status == 500 else None
+                sent = headers | (proof if status == 500 else {})
+                answer = client.request(method, path, headers=sent, json=body)
+                assert answer.status_code == status, (method, path)
+                assert answer.headers.get("strict-transport-security") == told, (method, path)
 
 
 @pytest.mark.requirement(45)

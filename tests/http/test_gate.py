@@ -72,6 +72,8 @@ REFUSED: list[tuple[str, bytes, int]] = [
     ("a preflight for another header", asked("OPTIONS /api/users", f"Origin: {OURS}", "Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: content-type, x-evil"), 403),
     ("a body that is too large", asked("POST /api/auth/login", "Content-Type: application/json", "Content-Length: 1000001").replace(b"Connection: close\r\n", b"") + b'"' + b"a" * 999_999 + b'"', 413),
     ("chunks that are too large", asked("POST /api/auth/login", "Content-Type: application/json", "Transfer-Encoding: chunked").replace(b"Connection: close\r\n", b"") + (b"fffff\r\n" + b"a" * 0xFFFFF + b"\r\n") * 2 + b"0\r\n\r\n", 413),
+    ("a large proof", asked("POST /api/auth/login", "Content-Type: application/json", "Content-Length: 8001") + b'"' + b"a" * 7_999 + b'"', 413),
+    ("a large proof in chunks", asked("POST /api/auth/forgot-password", "Content-Type: application/json", "Transfer-Encoding: chunked").replace(b"Connection: close\r\n", b"") + b"1f41\r\n" + b"a" * 8001 + b"\r\n0\r\n\r\n", 413),
     ("text", asked("POST /api/auth/login", "Content-Type: text/plain", "Content-Length: 2") + b"{}", 415),
     ("no type", asked("POST /api/auth/login", "Content-Length: 2") + b"{}", 415),
     ("an upgrade", asked("GET /nothing", "Upgrade: websocket", "Connection: Upgrade"), 404),

@@ -56,6 +56,7 @@ def bounded() -> Catalog:
     return catalog
 
 
+@pytest.mark.requirement(32)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_filter_made_to_be_hard_takes_less_than_two_seconds_of_a_processor(bounded: Catalog, shape: str) -> None:
     draw = random.Random(shape)
@@ -66,6 +67,22 @@ def test_a_filter_made_to_be_hard_takes_less_than_two_seconds_of_a_processor(bou
         assert time.process_time() - begun < 2
 
 
+@pytest.mark.requirement(32)
+@pytest.mark.parametrize("shape", ["any of few", "all of any"])
+def test_the_service_refuses_past_its_own_bound_what_the_library_would_plan(
+    signed_in: Callable[[str], Browser], shape: str
+) -> None:
+    wanted = SHAPES[shape](random.Random(shape))
+    begun = time.monotonic()
+    answer = signed_in("analyst").post("/api/build-audience", {"filter": wanted})
+    assert answer.status_code == 400
+    assert "more than 30000 diagram operations" in answer.json()["error"]
+    assert time.monotonic() - begun < 2
+    catalog = Catalog.from_json(demo.CATALOG.read_bytes())
+    plan_audience(parse_filter(wanted, catalog), catalog)
+
+
+@pytest.mark.requirement(32)
 def test_others_do_not_wait_for_hard_filters(signed_in: Callable[[str], Browser], address: str) -> None:
     analyst, watcher, statuses, draw = signed_in("analyst"), Browser(address), [], random.Random(1)
 
@@ -97,3 +114,41 @@ def test_reading_hard_presets_costs_no_planning(signed_in: Callable[[str], Brows
     found = analyst.get("/api/presets?limit=100&search=hard").json()["presets"]
     assert time.monotonic() - begun < 1
     assert [one["valid"] for one in found] == [True] * 8
+
+
+@pytest.mark.requirement(31)
+def test_others_do_not_wait_for_bodies_made_to_be_hard_to_read(
+    signed_in: Callable[[str], Browser], address: str
+) -> None:
+    """Each body takes long to read; so many are sent at once that the event loop would be held for seconds."""
+    analyst, watcher, statuses = signed_in("analyst"), Browser(address), list[int]()
+    body = b'{"nothing of this name":[' + b'{"a":[[]]},' * 80_000 + b"[]]}"
+
+    def send() -> None:
+        statuses.append(analyst.post_raw("/api/build-audience", body).status_code)
+
+    sending = [threading.Thread(target=send) for _ in range(16)]
+    for one in sending:
+        one.start()
+    times = []
+    while any(one.is_alive() for one in sending):
+        begun = time.monotonic()
+        assert watcher.get("/health").status_code == 200
+        times.append(time.monotonic() - begun)
+    assert statuses == [400] * 16
+    assert max(times) < 1.5
+
+
+@pytest.mark.requirement(31)
+def test_presets_are_listed_while_another_account_plans(signed_in: Callable[[str], Browser]) -> None:
+    analyst, manager, draw = signed_in("analyst"), signed_in("manager"), random.Random(4)
+    hard = [{"filter": SHAPES["any of 400"](draw)} for _ in range(4)]
+    asking = [threading.Thread(target=analyst.post, args=("/api/build-audience", one)) for one in hard]
+    for one in asking:
+        one.start()
+    times = []
+    while any(one.is_alive() for one in asking):
+        begun = time.monotonic()
+        assert manager.get("/api/presets").status_code == 200
+        times.append(time.monotonic() - begun)
+    assert max(times) < 1.5

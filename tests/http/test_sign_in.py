@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+JWT = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 PROTECTED = ["/api/auth/protected", "/api/auth/me", "/api/catalog"]
 
 
@@ -47,6 +49,25 @@ def test_sign_in_answers_with_the_user_and_two_cookies(browser: Browser) -> None
         assert "secure" not in cookie
     assert cookies["token"].get("httponly")
     assert not cookies["csrf_token"].get("httponly")
+
+
+@pytest.mark.requirement(12)
+def test_the_token_leaves_in_one_cookie_and_nowhere_else(browser: Browser) -> None:
+    answers = [browser.sign_in("analyst")]
+    token = browser.http.cookies["token"]
+    assert [header.partition("=")[0] for header in answers[0].headers.get_list("set-cookie") if token in header] == [
+        "token"
+    ]
+    answers += [browser.get(path) for path in (*PROTECTED, "/api/presets", "/api/get_users", "/api/presets/17")]
+    answers.append(browser.post("/api/build-audience", {"audienceFilters": {}}))
+    answers.append(browser.post("/api/auth/logout", None))
+    for answer in answers:
+        path = answer.request.url.path
+        told = [f"{name}: {value}" for name, value in answer.headers.multi_items()]
+        in_headers = [said for said in told if not said.lower().startswith("set-cookie: token=")]
+        assert not [said for said in [*in_headers, answer.text] if JWT.search(said)], path
+    changed = browser.sign_in("analyst")
+    assert JWT.search(changed.headers["set-cookie"])  # what is looked for is what a token looks like
 
 
 @pytest.mark.requirement(8)
@@ -224,6 +245,7 @@ def test_a_device_that_is_known_signs_in_where_strangers_are_throttled(
         ({"Origin": "null"}, 403),
         ({"Origin": "{own}.evil.test"}, 403),
         ({"Origin": "file://"}, 403),
+        ({"Origin": "{own}/evil"}, 403),
         ({"Origin": "http://["}, 403),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Origin": "{own}", "Sec-Fetch-Site": "cross-site"}, 403),
@@ -240,6 +262,11 @@ def test_a_page_of_another_site_signs_nobody_in(
     assert ("set-cookie" in answer.headers) == (status == 200)
     if status == 403:
         assert answer.json()["error"] == "This request comes from a page of another site."
+    browser.sign_in("analyst")
+    gone = browser.http.post("/api/auth/logout", headers=sent)
+    assert gone.status_code == status
+    assert ("set-cookie" in gone.headers) == (status == 200)
+    assert browser.get("/api/auth/me").status_code == (401 if status == 200 else 200)
 
 
 @pytest.mark.requirement(12)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.security.stand import ELSEWHERE, HERE, SECRET, Operation, Stand
+from tests.security.stand import ELSEWHERE, HERE, LISTS, SECRET, Operation, Stand
 from tests.served import PASSWORD
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ WITHOUT_OBJECT: Final[dict[str, Row]] = {
     "getStatus": (200, 200, 200, 200, 200, 200),
     "getHealth": (200, 200, 200, 200, 200, 200),
     "getReadiness": (200, 200, 200, 200, 200, 200),
+    "getMetrics": (200, 200, 200, 200, 200, 200),
     "signIn": (200, 200, 200, 200, 200, 200),
     "signOut": (200, 200, 200, 200, 200, 200),
     "forgotPassword": (200, 200, 200, 200, 200, 200),
@@ -34,6 +35,13 @@ WITHOUT_OBJECT: Final[dict[str, Row]] = {
     "whoAmI": (401, 200, 200, 200, 200, 200),
     "whoAmIFlat": (401, 200, 200, 200, 200, 200),
     "buildAudience": (401, 200, 200, 200, 200, 200),
+    "sizeAudience": (401, 200, 200, 200, 200, 200),
+    "facetAudience": (401, 200, 200, 200, 200, 200),
+    "profileAudience": (401, 200, 200, 200, 200, 200),
+    "overlapAudiences": (401, 200, 200, 200, 200, 200),
+    "impactOfConditions": (401, 200, 200, 200, 200, 200),
+    "explainAudience": (401, 200, 403, 200, 200, 200),
+    "listPlatformProfiles": (401, 200, 200, 200, 200, 200),
     "getCatalog": (401, 200, 200, 200, 200, 200),
     "listUsers": (401, 403, 403, 403, 200, 200),
     "findUsers": (401, 403, 403, 403, 200, 200),
@@ -84,6 +92,10 @@ ON_OBJECTS: Final[dict[str, dict[str, tuple[int, int, int, int]]]] = {
 """For each of `WHO` a status for each of `WHOSE`."""
 
 MISSING: Final = 4_000_000_000
+OK: Final = 200
+
+SHOWN: Final = {"getPreset", "listPresetVersions", "listPresetsOfUser", "changePreset", "revertPreset"}
+"""What shows a preset's document, segment lists included, to all but dsp accounts."""
 
 
 def person(stand: Stand, who: str) -> User | None:
@@ -131,6 +143,8 @@ def asked(stand: Stand, name: str, who: str, whose: str = "") -> tuple[User | No
     """Send the request of a cell, everybody and everything in it being fresh."""
     operation = stand.operations()[name]
     user = person(stand, who)
+    if user:
+        stand.preset_of(user)
     caller = stand.caller(user)
     path = operation.path
     for parameter in operation.parameters("path"):
@@ -158,7 +172,7 @@ def test_who_may_do_what(stand: Stand, name: str) -> None:
     for who, answer in seen.items():
         assert "$2b$" not in answer.text, who
         if who == "dsp User":
-            assert "a list that dsp accounts may not see" not in answer.text
+            assert LISTS not in answer.text
 
 
 @pytest.mark.requirement(20, 21, 23)
@@ -171,6 +185,22 @@ def test_who_may_do_what_to_whose(stand: Stand, name: str) -> None:
         if who != "SuperAdmin":
             assert foreign.content == missing.content, who
             assert SECRET not in foreign.text
+        for whose, answer in row.items():
+            if name in SHOWN and answer.status_code == OK and answer.json().get("count", 1):
+                assert (LISTS in answer.text) == (who != "dsp User"), (who, whose)
+
+
+@pytest.mark.requirement(20, 22)
+@pytest.mark.parametrize("role", ["Manager", "Admin"])
+def test_a_dsp_account_sees_no_lists_in_presets_of_colleagues_either(stand: Stand, role: Role) -> None:
+    preset = stand.preset_of(stand.person())
+    for dsp in (False, True):
+        caller = stand.caller(stand.person(role, dsp=dsp))
+        for path in (f"/api/presets/{preset}", f"/api/presets/{preset}/versions", "/api/presets?limit=100"):
+            answer = caller.call("GET", path)
+            assert answer.status_code == OK
+            assert SECRET in answer.text
+            assert (LISTS in answer.text) != dsp, (path, dsp)
 
 
 @pytest.mark.requirement(16, 20)

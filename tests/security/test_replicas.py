@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 REPLICAS: Final = 3
 THREADS: Final = 6
-GUESSES: Final = {"dev": 300, "ci": 5_000, "nightly": 10_000}
+GUESSES: Final = {"dev": 300, "ci": 10_000, "nightly": 10_000}
 """From one address; and as many from a thousand."""
 
 HEARD_OF_A_NAME, HEARD_OF_AN_ADDRESS = 10, 100

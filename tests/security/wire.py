@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, Self
 
+import h11
+
+from entrypoints.connections import LARGEST_HEAD
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -25,11 +29,27 @@ class Answer:
     headers: dict[str, str]
     body: bytes
     seconds: float
+    malformed: bool = False
+    """Whether what was sent is no HTTP, which may be dropped without an answer."""
 
     @property
     def by_the_parser(self) -> bool:
-        """Whether the HTTP parser refused it, before the application saw anything."""
-        return self.status in {0, 400, 431} and "x-request-id" not in self.headers
+        """Whether the HTTP parser refused it, before the application saw anything. A server that died refuses none."""
+        if self.status == 0:
+            return self.malformed
+        return self.status in {400, 431} and "x-request-id" not in self.headers
+
+
+def is_malformed(request: bytes) -> bool:
+    """Tell whether a server that reads HTTP/1.1 strictly refuses these bytes."""
+    parser = h11.Connection(h11.SERVER, max_incomplete_event_size=LARGEST_HEAD)
+    parser.receive_data(request)
+    try:
+        while parser.next_event() not in {h11.NEED_DATA, h11.PAUSED}:
+            pass
+    except h11.RemoteProtocolError:
+        return True
+    return False
 
 
 class Wire:
@@ -82,7 +102,7 @@ class Wire:
             self.close()
             if kept:
                 return self._sent(request, method)
-            return Answer(0, {}, b"", time.perf_counter() - began)
+            return Answer(0, {}, b"", time.perf_counter() - began, is_malformed(request))
         headers = {name.lower(): value for name, value in response.getheaders()}
         if response.will_close:
             self.close()

@@ -15,8 +15,8 @@ import segmentation_core
 SRC = Path(__file__).parents[2] / "src"
 
 WITHOUT_IO = {
-    "__future__", "collections", "contextlib", "datetime", "difflib", "enum", "fractions", "functools", "hashlib", "heapq", "hmac",
-    "html", "itertools", "json", "math", "operator", "re", "string", "typing", "unicodedata",
+    "__future__", "collections", "contextlib", "datetime", "difflib", "enum", "fractions", "functools", "graphlib",
+    "hashlib", "heapq", "hmac", "html", "itertools", "json", "math", "operator", "re", "string", "typing", "unicodedata",
 }  # fmt: skip
 """The modules of the standard library that the core may import: they compute, and do nothing else."""
 

@@ -9,13 +9,14 @@ from msgspec.structs import replace
 
 from adapters.population import BitmapIndex
 from adapters.thinking import InlineThinking
-from segmentation_core import Catalog, Filter, Nearest, PlanMismatch, parse_filter, plan_text
+from segmentation_core import INCLUDE_EXCLUDE, Catalog, Filter, Nearest, PlanMismatch, parse_filter, plan_text
 from segmentation_core.audit import Entry
+from segmentation_core.errors import RequestError
 from segmentation_core.planning import Plan
 from segmentation_core.population import PlanSize
 from segmentation_core.ports import Builds
 from segmentation_core.testing import everybody
-from segmentation_core.usecases import Acting, BuildAudience
+from segmentation_core.usecases import Acting, BuildAudience, ExplainPlan, Reading
 from segmentation_core.users import User
 from tests.unit.house import HandClock
 
@@ -57,7 +58,7 @@ async def test_an_exact_plan_that_reaches_another_number_is_not_handed_out(popul
         CATALOG, population.from_people(CATALOG, everybody(CATALOG)), InlineThinking(), HandClock(), Noted()
     )
     with pytest.raises(PlanMismatch):
-        await build(ANA, lambda: parse_filter({"car": ["yes"]}, CATALOG))
+        await build(ANA, Reading(lambda: parse_filter({"car": ["yes"]}, CATALOG)))
 
 
 async def test_an_account_that_may_not_see_lists_gets_the_size_alone() -> None:
@@ -65,7 +66,10 @@ async def test_an_account_that_may_not_see_lists_gets_the_size_alone() -> None:
         CATALOG, BitmapIndex.from_people(CATALOG, everybody(CATALOG)), InlineThinking(), HandClock(), Noted()
     )
     wanted = parse_filter({"car": ["yes"]}, CATALOG)
-    seen, blind = await build(ANA, lambda: wanted), await build(Acting(replace(ANA.user, dsp=True)), lambda: wanted)
+    seen, blind = (
+        await build(ANA, Reading(lambda: wanted)),
+        await build(Acting(replace(ANA.user, dsp=True)), Reading(lambda: wanted)),
+    )
     assert seen.plan
     assert seen.plan_size == PlanSize((1,), 1)
     assert (blind.count, blind.plan, blind.plan_size) == (1, None, None)
@@ -83,7 +87,7 @@ async def test_what_is_near_is_counted_in_people() -> None:
     build = BuildAudience(
         catalog, BitmapIndex.from_people(catalog, everybody(catalog)), InlineThinking(), HandClock(), Noted()
     )
-    built = await build(ANA, lambda: parse_filter({"or": [{"a": ["0"]}, {"a": ["1"], "b": ["0"]}]}, catalog))
+    built = await build(ANA, Reading(lambda: parse_filter({"or": [{"a": ["0"]}, {"a": ["1"], "b": ["0"]}]}, catalog)))
     assert built.plan
     assert built.plan.reason
     superset, subset = built.plan.superset, built.plan.subset
@@ -97,11 +101,34 @@ async def test_a_build_is_noted_for_the_audit_trail_and_one_that_failed_is_not()
     noted = Noted()
     people = BitmapIndex.from_people(CATALOG, everybody(CATALOG))
     wanted = parse_filter({"car": ["yes"]}, CATALOG)
-    await BuildAudience(CATALOG, people, InlineThinking(), HandClock(), noted)(ANA, lambda: wanted)
+    await BuildAudience(CATALOG, people, InlineThinking(), HandClock(), noted)(ANA, Reading(lambda: wanted))
     (entry,) = noted.entries
     assert (entry.action, entry.actor, entry.company_id, entry.request_id) == ("audience built", "Ana", 7, "a request")
-    assert entry.after == {"fingerprint": wanted.fingerprint, "size": 1, "catalog": "small 1"}
+    assert entry.after == {
+        "fingerprint": wanted.fingerprint,
+        "size": 1,
+        "catalog": "small 1",
+        "profile": "include-exclude",
+    }
     short = _Short.from_people(CATALOG, everybody(CATALOG))
     with pytest.raises(PlanMismatch):
-        await BuildAudience(CATALOG, short, InlineThinking(), HandClock(), noted)(ANA, lambda: wanted)
+        await BuildAudience(CATALOG, short, InlineThinking(), HandClock(), noted)(ANA, Reading(lambda: wanted))
     assert len(noted.entries) == 1
+
+
+async def test_a_plan_is_for_the_platform_of_a_profile_and_explained() -> None:
+    profiles = {"meta": replace(INCLUDE_EXCLUDE, id="meta", name="Meta", id_key="meta")}
+    wanted = parse_filter({"car": ["yes"]}, CATALOG)
+    people = BitmapIndex.from_people(CATALOG, everybody(CATALOG))
+    build = BuildAudience(CATALOG, people, InlineThinking(), HandClock(), Noted(), profiles)
+    explain = ExplainPlan(CATALOG, InlineThinking(), profiles)
+    built = await build(ANA, Reading(lambda: wanted), "meta")
+    assert built.plan
+    assert (built.plan.profile, built.id_key) == ("meta", "meta")
+    explained = await explain(ANA, Reading(lambda: wanted), "meta")
+    assert explained.plan == built.plan
+    assert [why.segment for why in explained.explanation] == ["car_yes"]
+    for ask in (build(ANA, Reading(lambda: wanted), "metta"), explain(ANA, Reading(lambda: wanted), "metta")):
+        with pytest.raises(RequestError) as caught:
+            await ask
+        assert caught.value.problems[0].expected == "perhaps meta; one of meta"

@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import json
 import time
+import timeit
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segmentation_core import DocumentError, parse_json
+from segmentation_core import DocumentError, documents, parse_json
 from segmentation_core.documents import MAX_DEPTH, at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 JSON = st.recursive(
     st.none()
@@ -257,3 +262,21 @@ def test_a_path_shows_long_keys_shortened_and_half_characters_as_escapes() -> No
     assert at("$", "a" * 5_000) == '$["' + "a" * 79 + '…"]'
     assert at("$", "é") == '$["é"]'
     assert at("$", "\ud800") == '$["\\ud800"]'
+
+
+@pytest.mark.requirement(27, 31)
+def test_to_tell_how_deep_a_megabyte_of_brackets_nests_is_cheaper_than_to_read_it() -> None:
+    text = "[" + "[]," * 333_000 + "[]]"
+
+    def least_time(work: Callable[[], object]) -> float:
+        return min(timeit.repeat(work, number=1, repeat=5, timer=time.process_time))
+
+    assert least_time(lambda: documents._refuse_deep(text, MAX_DEPTH)) < least_time(lambda: json.loads(text))
+
+
+def test_brackets_that_nothing_closes_nest_too() -> None:
+    deep = "[1," * 20 + "[" * 13
+    assert "nested more than 32 deep" in refused(deep)
+    assert "not JSON" in refused(deep[:-1])
+    assert "nested more than 32 deep" in refused("[1," * MAX_DEPTH + '{"a":1},' + "[")
+    assert "not JSON" in refused("]" * 50 + "[]")

@@ -45,9 +45,9 @@ def wanted(document: object) -> list[FullPerson]:
     return [person for person in EVERYBODY if chosen.matches(person)]
 
 
-def problems(document: object, **options: str) -> tuple[Problem, ...]:
+def problems(document: object, path: str = "$") -> tuple[Problem, ...]:
     with pytest.raises(FilterError) as caught:
-        parse_filter(document, CATALOG, **options)
+        parse_filter(document, CATALOG, path=path)
     return caught.value.problems
 
 

@@ -46,3 +46,14 @@ def test_every_locked_library_has_its_hashes_and_stands_in_the_bill_of_materials
     )
     document: dict[str, Any] = msgspec.json.decode(bill.read_bytes())
     assert {one["name"].lower() for one in document["components"]} >= {re.split(r"[\[=]", part)[0] for part in pinned}
+
+
+@pytest.mark.requirement(54)
+def test_how_dependencies_are_kept_up_to_date_is_stated_and_what_it_names_can_be_made() -> None:
+    _, _, rest = (ROOT / "docs" / "security.md").read_text("utf-8").partition("## Dependencies")
+    said = rest.partition("\n## ")[0]
+    assert "Once a month" in said
+    assert "advisory" in said
+    named = set(re.findall(r"`make ([a-z]+)`", said))
+    assert named >= {"lock", "sbom", "test", "check"}
+    assert named <= set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))

@@ -6,8 +6,17 @@ import pytest
 
 from adapters.passwords import BcryptPasswords
 from entrypoints import demo
-from segmentation_core.errors import PasswordRefused
-from segmentation_core.users import Account, User, check_password, folded_name
+from segmentation_core.errors import PasswordRefused, RequestError
+from segmentation_core.users import (
+    ALL_COMPANIES,
+    LONGEST_NAME,
+    Account,
+    Scope,
+    User,
+    check_name,
+    check_password,
+    folded_name,
+)
 
 is_common = BcryptPasswords(cost=4).is_common
 
@@ -48,3 +57,21 @@ def test_the_demos_password_is_the_chosen_one_or_a_fresh_one() -> None:
         check_password(password, is_common)
     with pytest.raises(PasswordRefused, match="SEGMENTATION_DEMO_PASSWORD"):
         demo.demo_password({"SEGMENTATION_DEMO_PASSWORD": "short"}, is_common)
+
+
+def test_an_account_is_active_and_sees_lists_unless_it_is_said_otherwise() -> None:
+    user = User(1, "ana", "User", "Demo", company_id=7)
+    assert (user.active, user.status, user.dsp, user.may_see_lists) == (True, "active", False, True)
+    off = User(1, "ana", "User", "Demo", company_id=7, dsp=True, active=False)
+    assert (off.status, off.may_see_lists) == ("inactive", False)
+    assert (user.scope, User(2, "root", "SuperAdmin", None).scope) == (Scope(7), ALL_COMPANIES)
+
+
+@pytest.mark.parametrize("length", [255, 256])
+def test_a_name_has_at_most_255_characters(length: int) -> None:
+    if length == LONGEST_NAME:
+        check_name("x" * length, path="$.name")
+        check_name("", path="$.name", may_be_empty=True)
+    else:
+        with pytest.raises(RequestError, match="expected at most 255"):
+            check_name("x" * length, path="$.name")

@@ -14,6 +14,8 @@ from segmentation_core.presets import NamedPreset, Preset, PresetVersion
 from segmentation_core.users import folded_name
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from adapters.memory.tables import Unit
 
 MOST_ALIKE: Final = 10
@@ -40,6 +42,10 @@ class MemoryPresets(Presets):
     async def by_id(self, preset_id: int, *, lock: bool = False) -> Preset | None:  # noqa: ARG002  work is serial here
         preset = self._visible(preset_id)
         return _read(preset) if preset else None
+
+    async def by_ids(self, preset_ids: Collection[int]) -> list[Preset]:
+        found = (self._visible(preset_id) for preset_id in sorted(set(preset_ids)))
+        return [_read(preset) for preset in found if preset]
 
     async def change(self, preset: Preset, changed_by: str) -> None:
         present = self._visible(preset.id)

@@ -129,7 +129,7 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 
 def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Cut anew what comes in batches of at most `CHUNK_ROWS`: some end early, with a row group."""
+    """Cut anew what comes in batches: some of Parquet end early, with a row group, and streams have any length."""
     held: list[pa.RecordBatch] = []
     rows = 0
     for batch in batches:
@@ -137,8 +137,10 @@ def _chunks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         rows += batch.num_rows
         if rows >= CHUNK_ROWS:
             table = pa.Table.from_batches(held)
-            yield table.slice(0, CHUNK_ROWS)
-            rest = table.slice(CHUNK_ROWS)
+            whole = rows // CHUNK_ROWS * CHUNK_ROWS
+            for first in range(0, whole, CHUNK_ROWS):
+                yield table.slice(first, CHUNK_ROWS)
+            rest = table.slice(whole)
             held, rows = rest.to_batches(), rest.num_rows
     if rows:
         yield pa.Table.from_batches(held)

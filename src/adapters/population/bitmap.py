@@ -6,7 +6,7 @@ A filter is then a few wide operations on words, and a size is a count of bits, 
 from __future__ import annotations
 
 import os
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from adapters.population.blocks import blocks_of
@@ -118,7 +118,7 @@ class BitmapIndex(Population):
 
     def size(self, wanted: Filter) -> int:
         refuse_foreign(wanted, self.catalog)
-        return self._weights([self._layout.term(wanted.expression)])[0]
+        return sum(self._ask(partial(_weight, self._layout.term(wanted.expression))))
 
     def sizes(self, wanted: Sequence[Filter]) -> tuple[int, ...]:
         for each in wanted:
@@ -189,10 +189,7 @@ class BitmapIndex(Population):
         }
 
     def _weights(self, terms: Sequence[Term]) -> list[int]:
-        def weigh(block: Block, scratch: Scratch) -> list[int]:
-            return [weight_of(rows_of(term, block, scratch.rows, scratch), block, scratch) for term in terms]
-
-        return self._added(weigh, len(terms))
+        return self._added(lambda block, scratch: [_weight(term, block, scratch) for term in terms], len(terms))
 
     def _added(self, ask: Callable[[Block, Scratch], list[int]], answers: int) -> list[int]:
         """Return the answers of a block, added up over all of them."""
@@ -203,3 +200,7 @@ class BitmapIndex(Population):
 
     def _ask(self, ask: Callable[[Block, Scratch], T]) -> list[T]:
         return each_block(ask, self.blocks, self._spare)
+
+
+def _weight(term: Term, block: Block, scratch: Scratch) -> int:
+    return weight_of(rows_of(term, block, scratch.rows, scratch), block, scratch)

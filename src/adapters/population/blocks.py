@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     Bitmap: TypeAlias = NDArray[np.uint64]
     """Rows: shape (words,), the bits past the last row zero."""
 
-CHUNKS_IN_BLOCK = 8
+CHUNKS_IN_BLOCK = 16
 BLOCK_ROWS = CHUNKS_IN_BLOCK * CHUNK_ROWS
-"""How many rows a block has; the last one has fewer. 64 KB to a bitmap: two fit into a core's nearest cache but one."""
+"""How many rows a block has; the last one has fewer. 128 KB to a bitmap: several fit into a core's second cache."""
 
 DIGIT = 32
-"""Bits to a digit of a weight. Sums of BLOCK_ROWS such, floors and slices, stay below 2**53, exact as doubles."""
+"""Bits to a digit of a weight. Sums of BLOCK_ROWS such, floors and slices, stay within 2**53, exact as doubles."""
 
 ALIGNMENT = 64
 """Bytes: a line of the cache, and the widest register. Arrays begin, and bitmaps end, on a multiple of it."""

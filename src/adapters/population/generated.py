@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from segmentation_core.catalog import Dimension
 
-ROWS_AT_ONCE = 2**18
+ROWS_AT_ONCE = 2**16
 SEED = 2026
 
 _TRAITS = 4
@@ -74,7 +74,7 @@ def panel_tables(rows: int, *, weighted: bool = True, seed: int = SEED) -> Itera
     for number, first in enumerate(range(0, max(rows, 1), ROWS_AT_ONCE)):
         random = np.random.default_rng([seed, number])
         # All rows are drawn, even those that the last table leaves out, so that more rows begin with the same ones.
-        traits = random.normal(size=(_TRAITS, ROWS_AT_ONCE)).astype(np.float32)
+        traits = random.standard_normal((_TRAITS, ROWS_AT_ONCE), np.float32)
         columns: dict[str, NDArray[Any]] = {}
         for dimension in catalog.dimensions:
             columns |= _columns(dimension, lean[dimension.id], traits, random)
@@ -90,13 +90,13 @@ def _columns(
     if dimension.multi:
         # From one person in twenty-five to every other one has it.
         edges = 0.1 + 1.7 * np.arange(len(dimension.values)) / len(dimension.values)
-        noise = random.normal(size=(len(lean), traits.shape[1])).astype(np.float32)
+        noise = random.standard_normal((len(lean), traits.shape[1]), np.float32)
         held = _scored(lean, traits) * _LEANING + noise * (1 - _LEANING) > edges[:, np.newaxis]
         return {
             value.column or value.id: row.astype(np.int8) for value, row in zip(dimension.values, held, strict=True)
         }
     count = len(dimension.values)
-    noise = random.normal(size=(traits.shape[1],)).astype(np.float32)
+    noise = random.standard_normal((traits.shape[1],), np.float32)
     score = _scored(lean[:1], traits)[0] * _LEANING + noise * (1 - _LEANING)
     # The larger of two values is as much larger as the dimension has it: Zipf for cities, mildly so for the others.
     parts = 1 / np.arange(1, count + 1) ** (1.0 if dimension.direct else 0.4)

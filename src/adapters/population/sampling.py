@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from adapters.population.blocks import CHUNKS_IN_BLOCK
+from adapters.population.blocks import CHUNKS_IN_BLOCK, DIGIT
 from adapters.population.columns import CHUNK_ROWS
-from adapters.population.running import Scratch, rows_of, weight_of
+from adapters.population.running import Scratch, rows_of
 from segmentation_core.population import SampledRow, sampled_positions
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def sampled(layout: Layout, term: Term, blocks: Sequence[Block], rows: int) -> t
         found = rows_of(term, block, scratch.fit(block).rows, scratch).copy()
         places = _places(block, chunk % CHUNKS_IN_BLOCK, found)
         for place, row in (places[position] for position in positions):
-            shown.append(_row(layout, block, place, chunk * CHUNK_ROWS + row, scratch))
+            shown.append(_row(layout, block, place, chunk * CHUNK_ROWS + row))
     return tuple(shown)
 
 
@@ -53,12 +53,20 @@ def _places(block: Block, chunk: int, rows: Bitmap) -> list[tuple[int, int]]:
     return list(zip(stored[by_table].tolist(), in_table[by_table].tolist(), strict=True))
 
 
-def _row(layout: Layout, block: Block, stored: int, row: int, scratch: Scratch) -> SampledRow:
+def _row(layout: Layout, block: Block, stored: int, row: int) -> SampledRow:
     word, bit = divmod(stored, 64)
     person: dict[str, str | tuple[str, ...]] = {}
     for name, columns in layout.columns.items():
         held = tuple(value for value, bitmap in columns.of_value.items() if int(block.bitmap[bitmap][word]) >> bit & 1)
         person[name] = held if columns.dimension.multi else held[0]
-    scratch.rows[:] = 0
-    scratch.rows[word] = np.uint64(1 << bit)
-    return SampledRow(row + 1, person, weight_of(scratch.rows, block, scratch))
+    return SampledRow(row + 1, person, _weight(block, word, bit))
+
+
+def _weight(block: Block, word: int, bit: int) -> int:
+    weights = block.weights
+    if weights is None:
+        return 1
+    slices = np.flatnonzero(weights.sliced == word)
+    have = weights.slices[slices] >> np.uint64(bit) & np.uint64(1)
+    counted = [word, *(block.words + slices[have == 1])]
+    return sum(int(digit[counted].sum()) << place * DIGIT for place, digit in enumerate(weights.digits))

@@ -10,7 +10,7 @@
 
 All numbers are little-endian. The contents stand at the end, as in Parquet, because a file is written while its table
 is still being read. Opening checks the tail, the file's length and the contents; each block has a checksum besides,
-which `verify` reads (docs/decisions/0008). How many rows a block has belongs to the format: another `BLOCK_ROWS` is
+which `verify` reads (docs/decisions/0009). How many rows a block has belongs to the format: another `BLOCK_ROWS` is
 another version.
 """
 

@@ -35,6 +35,11 @@ def each_block(ask: Callable[[Block, Scratch], T], blocks: Sequence[Block], spar
 
     Raises Unavailable where the question is stopped before its end, between two blocks.
     """
+    if len(blocks) == 1:
+        scratch = spare.pop() if spare else Scratch()
+        answer = ask(blocks[0], scratch.fit(blocks[0]))
+        spare.append(scratch)
+        return [answer]
     stop = stopping.get()
     answers: dict[int, T] = {}
     numbers = iter(range(len(blocks)))

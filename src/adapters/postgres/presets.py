@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from adapters.postgres.documents import stored
-from adapters.postgres.statements import WINDOW, Statement, the_id, the_total, window
+from adapters.postgres.statements import WINDOW, Statement, is_id, the_id, the_total, window
 from segmentation_core.ports import Presets
 from segmentation_core.presets import NamedPreset, Preset, PresetVersion
 from segmentation_core.users import folded_name
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from adapters.postgres.statements import Transaction
 
 MOST_ALIKE: Final = 10
@@ -119,6 +121,11 @@ class PostgresPresets(Presets):
 
     async def by_id(self, preset_id: int, *, lock: bool = False) -> Preset | None:
         return await self._transaction.row(BY_ID_LOCKED if lock else BY_ID, Preset, id=preset_id)
+
+    async def by_ids(self, preset_ids: Collection[int]) -> list[Preset]:
+        ids = sorted(filter(is_id, preset_ids))
+        found = await self._transaction.rows(BY_IDS, Preset, ids=ids) if ids else []
+        return sorted(found, key=lambda preset: preset.id)
 
     async def change(self, preset: Preset, changed_by: str) -> None:
         await self._transaction.store(CHANGE, named=preset.name, id=preset.id, **_changeable(preset))

@@ -176,6 +176,17 @@ class PostgresWork(Work):
             await self._pool.check()
             raise
 
+    def use(self) -> dict[str, int]:
+        """Return how many connections are in use and idle, and how many units of work wait for one."""
+        stats = self._pool.get_stats()
+        idle = stats.get("pool_available", 0)
+        return {
+            "used": stats.get("pool_size", 0) - idle,
+            "idle": idle,
+            "waited_for": stats.get("requests_waiting", 0),
+            "most": stats.get("pool_max", 0),
+        }
+
     async def close(self) -> None:
         """Close the pool and its connections."""
         await self._pool.close()

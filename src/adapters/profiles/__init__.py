@@ -24,6 +24,11 @@ def load(name: str) -> Profile:
     return Profile.from_json((resources.files(__name__) / f"{name}.json").read_bytes())
 
 
+def load_all() -> dict[str, Profile]:
+    """Return every profile that is shipped, by id."""
+    return {name: load(name) for name in shipped()}
+
+
 def _ids() -> Iterator[str]:
     for file in resources.files(__name__).iterdir():
         if file.name.endswith(".json"):

@@ -4,29 +4,42 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from litestar import Litestar, Router
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from adapters.builds import cancelled
-from entrypoints.http import audience, audit, auth, documented, operations, passwords, presets, sign_in, users
+from entrypoints.http import (
+    audience,
+    audit,
+    auth,
+    documented,
+    measuring,
+    operations,
+    passwords,
+    platforms,
+    presets,
+    questions,
+    sign_in,
+    users,
+)
 from entrypoints.http.access import methods_of, public, require_declared_access
 from entrypoints.http.errors import respond
 from entrypoints.http.gate import Gate
 from entrypoints.http.headers import ResponseHeaders
-from entrypoints.http.requests import ApiRequest, only_known_parameters
+from entrypoints.http.measuring import Measured
+from entrypoints.http.requests import LARGEST_BODY, ApiRequest, only_known_parameters
+from entrypoints.http.viewer import POLICY, Viewer, viewer_file
 from segmentation_core import __version__
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from entrypoints.container import Container
-
-MAX_BODY: Final = 1_000_000
-"""In bytes."""
 
 
 def create_app(container: Container) -> Litestar:
@@ -36,11 +49,16 @@ def create_app(container: Container) -> Litestar:
     """
     settings = container.settings()
     container.asked_resets()
+    building = audience.Building(
+        container.read_filters(), container.build_audience(), container.explain_plan(), container.catalog()
+    )
+    asking = questions.Asking(container.read_filters(), container.timed_population(), container.counting())
     app = Litestar(
         route_handlers=[
             operations.root,
             operations.health,
             operations.ready,
+            measuring.show,
             sign_in.login,
             sign_in.logout,
             passwords.change_password,
@@ -49,7 +67,14 @@ def create_app(container: Container) -> Litestar:
             sign_in.protected,
             sign_in.me,
             audience.build,
+            audience.explain,
+            questions.size,
+            questions.facets,
+            questions.profile,
+            questions.overlap,
+            questions.impact,
             audience.get_catalog,
+            platforms.list_profiles,
             users.all_users,
             users.find_users,
             users.create_user,
@@ -66,7 +91,8 @@ def create_app(container: Container) -> Litestar:
             presets.revert_preset,
             audit.read_trail,
         ],
-        dependencies={
+        dependencies={"building": _given(building), "asking": _given(asking)}
+        | {
             name: _provided(getattr(container, name))
             for name in (
                 "settings",
@@ -74,10 +100,11 @@ def create_app(container: Container) -> Litestar:
                 "catalog",
                 "sign_in",
                 "sign_out",
+                "metrics",
+                "profiles",
                 "change_password",
                 "asked_resets",
                 "reset_password",
-                "build_audience",
                 "manage_users",
                 "manage_presets",
                 "read_audit",
@@ -85,20 +112,23 @@ def create_app(container: Container) -> Litestar:
         },
         guards=[auth.guard(container.authenticate()), only_known_parameters],
         request_class=ApiRequest,
-        request_max_body_size=MAX_BODY,
+        state=State({"thinking": container.thinking()}),
+        request_max_body_size=LARGEST_BODY,
         exception_handlers={Exception: respond},
         before_send=[ResponseHeaders(settings)],
         openapi_config=OpenAPIConfig(
             title="Audience segmentation",
             version=__version__,
             path="/schema",
+            use_handler_docstrings=True,
             openapi_router=Router(
                 "/schema",
-                route_handlers=[],
+                route_handlers=[viewer_file],
+                response_headers={"Content-Security-Policy": POLICY},
                 opt=public("It tells the form of the API, and nothing that is in it."),
                 include_in_schema=False,
             ),
-            render_plugins=[JsonRenderPlugin()],
+            render_plugins=[Viewer(), JsonRenderPlugin()],
         ),
         lifespan=[lambda _: _running(container)],
         logging_config=None,
@@ -107,7 +137,7 @@ def create_app(container: Container) -> Litestar:
     )
     require_declared_access(app)
     documented.complete(app)
-    app.asgi_handler = Gate(app.asgi_handler, settings, methods_of(app))
+    app.asgi_handler = Measured(Gate(app.asgi_handler, settings, methods_of(app)), container.metrics())
     return app
 
 
@@ -122,6 +152,11 @@ async def _running(container: Container) -> AsyncIterator[None]:
         ending.push_async_callback(cancelled, asyncio.create_task(resets.run()))
         ending.push_async_callback(resets.finish)
         yield
+
+
+def _given(value: object) -> Provide:
+    """Inject a value."""
+    return _provided(lambda: value)
 
 
 def _provided(provider: Callable[[], object]) -> Provide:

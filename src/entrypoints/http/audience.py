@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, SkipValidation
 
 from entrypoints.http.access import access
+from entrypoints.http.csv_tables import csv_table, wants_csv
+from entrypoints.http.questions import FilterRequest
 from entrypoints.http.requests import ApiRequest
 from segmentation_core.catalog import Catalog
-from segmentation_core.errors import Problem, RequestError
-from segmentation_core.filters import Filter, parse_choices, parse_filter
-from segmentation_core.permissions import BUILD_AUDIENCES
-from segmentation_core.planning import Certificate, Clause, Nearest, Plan, Reason
-from segmentation_core.usecases import Audience, BuildAudience
+from segmentation_core.permissions import BUILD_AUDIENCES, SEE_LISTS, require
+from segmentation_core.planning import INCLUDE_EXCLUDE, Certificate, Clause, Nearest, Plan, Reason
+from segmentation_core.population import PlanSize
+from segmentation_core.usecases import Audience, BuildAudience, ExplainPlan, Explanation, ReadFilters
 
 
-class AudienceRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AudienceRequest(FilterRequest, frozen=True, forbid_unknown_fields=True):
     """The wanted people: `audienceFilters` (dimension -> values) or `filter` (the full language), one of the two.
 
+    In the full language `{"preset": id}` stands for a saved filter. `profile` names the platform to plan for.
     `segments` and `metadata` are the client's own and change nothing.
     """
 
-    audienceFilters: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET  # noqa: N815  the frontend's name
-    filter: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
-    segments: dict[str, Any] | None = None
-    metadata: dict[str, Any] | None = None
+    profile: str = INCLUDE_EXCLUDE.id
+
+
+class Building(msgspec.Struct, frozen=True):
+    """What audiences are built by. It is one dependency: of several Litestar makes a task each, for every request."""
+
+    read_filters: ReadFilters
+    build_audience: BuildAudience
+    explain_plan: ExplainPlan
+    catalog: Catalog
 
 
 class CountedClause(msgspec.Struct, frozen=True):
@@ -68,7 +77,8 @@ class AudienceSize(msgspec.Struct, frozen=True):
 class AudienceAnswer(msgspec.Struct, frozen=True):
     """An audience with its plan.
 
-    The two flat lists are the whole plan where it has one clause, and empty where they could only mislead.
+    The two flat lists are the whole plan where it has one clause, and empty where they could only mislead. `profile` is
+    the platform that was planned for, `notes` say on which unknown figures of it the plan leans.
     """
 
     audienceCount: int  # noqa: N815
@@ -79,6 +89,8 @@ class AudienceAnswer(msgspec.Struct, frozen=True):
     clauses: tuple[CountedClause, ...]
     certificate: Certificate | None
     metadata: BuildMetadata
+    profile: str
+    notes: tuple[str, ...]
     reason: Reason | msgspec.UnsetType = msgspec.UNSET
     superset: Nearest | msgspec.UnsetType | None = msgspec.UNSET
     subset: Nearest | msgspec.UnsetType | None = msgspec.UNSET
@@ -94,12 +106,38 @@ class AudienceAnswer(msgspec.Struct, frozen=True):
 async def build(
     request: ApiRequest,
     data: JSONBody[AudienceRequest],
-    build_audience: NamedDependency[SkipValidation[BuildAudience]],
-    catalog: NamedDependency[SkipValidation[Catalog]],
-) -> AudienceAnswer | AudienceSize:
-    """Return how many people the filter means, and the lists to include and to exclude that mean exactly the same."""
-    audience = await build_audience(request.acting, lambda: wanted(data, catalog))
-    return answer(audience, catalog)
+    building: NamedDependency[SkipValidation[Building]],
+) -> Response[AudienceAnswer | AudienceSize]:
+    """Return how many people the filter means, and the lists to include and to exclude that mean exactly the same.
+
+    To `Accept: text/csv` the answer is the lists of the plan, a row for each.
+    """
+    as_csv = wants_csv(request)
+    if as_csv:
+        require(SEE_LISTS, request.user)
+    wanted = await building.read_filters.one(request.acting, data.asked)
+    audience = await building.build_audience(request.acting, wanted, data.profile)
+    if as_csv and audience.plan and audience.plan_size:
+        rows = list_rows(audience.plan, audience.plan_size, building.catalog, audience.id_key)
+        return csv_table(rows, "audience")
+    return Response(answer(audience, building.catalog))
+
+
+@post(
+    "/api/audience/explain",
+    opt=access(SEE_LISTS, "nobody's"),
+    status_code=200,
+    operation_id="explainAudience",
+    summary="Why each list is in a plan",
+)
+async def explain(
+    request: ApiRequest,
+    data: JSONBody[AudienceRequest],
+    building: NamedDependency[SkipValidation[Building]],
+) -> Explanation:
+    """Return the plan of a filter, and of each list in it why it is there. Nobody is counted."""
+    wanted = await building.read_filters.one(request.acting, data.asked)
+    return await building.explain_plan(request.acting, wanted, data.profile)
 
 
 @get(
@@ -115,16 +153,18 @@ async def get_catalog(request: ApiRequest, catalog: NamedDependency[SkipValidati
     return {key: part for key, part in catalog.document.items() if key != "segments"}
 
 
-def wanted(request: AudienceRequest, catalog: Catalog) -> Filter:
-    """Return the filter of a request. Raises FilterError or RequestError with paths in the request's body."""
-    chosen, document = request.audienceFilters, request.filter
-    if (chosen is msgspec.UNSET) == (document is msgspec.UNSET):
-        expected = "one of audienceFilters and filter"
-        message = "there is no filter" if chosen is msgspec.UNSET else "there are two filters"
-        raise RequestError(Problem("$", message, expected=expected))
-    if chosen is msgspec.UNSET:
-        return parse_filter(document, catalog, path="$.filter")
-    return parse_choices(chosen, catalog, path="$.audienceFilters")
+def list_rows(plan: Plan, sizes: PlanSize, catalog: Catalog, id_key: str) -> Iterator[Sequence[object]]:
+    """Give the lists of a plan as a table: a row for each list or value of each ad set, the id on the platform too."""
+    yield "ad_set", "people", "use", "group", "name", "platform_id"
+    for number, (clause, size) in enumerate(zip(plan.clauses, sizes.clauses, strict=True), 1):
+        for place, group in enumerate(clause.include, 1):
+            for name in group:
+                yield number, size, "include", place, name, catalog.segment[name].external_ids.get(id_key)
+        for name in clause.exclude:
+            yield number, size, "exclude", None, name, catalog.segment[name].external_ids.get(id_key)
+        for dimension, values in clause.direct.items():
+            for value in values:
+                yield number, size, "target", None, f"{dimension}: {value}", None
 
 
 def answer(audience: Audience, catalog: Catalog) -> AudienceAnswer | AudienceSize:
@@ -151,6 +191,8 @@ def answer(audience: Audience, catalog: Catalog) -> AudienceAnswer | AudienceSiz
         message=f"{people}. {_advice(plan)}",
         clauses=tuple(CountedClause.of(*pair) for pair in zip(plan.clauses, sizes.clauses, strict=True)),
         certificate=plan.certificate,
+        profile=plan.profile,
+        notes=plan.notes,
         metadata=msgspec.structs.replace(metadata, total_inclusion=len(included), total_exclusion=len(excluded)),
         reason=plan.reason or msgspec.UNSET,
         superset=plan.superset,

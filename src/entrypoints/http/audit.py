@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter, SkipValidation
 
 from entrypoints.http.access import access
+from entrypoints.http.csv_tables import csv_table, rows_of, wants_csv
 from entrypoints.http.entity_tags import IfNoneMatch, listed
 from entrypoints.http.pages import PageNumber, PageOf10, Pagination, asked_page
 from entrypoints.http.requests import ApiRequest, asked_text, asked_time
@@ -99,4 +100,7 @@ async def read_trail(  # noqa: PLR0913, PLR0917  what the query has
     )
     records, total = await read_audit(request.acting, query, offset=asked.offset, limit=asked.limit)
     told = tuple(map(AuditRecord.of, records))
-    return listed(AuditPage(told, asked.of(total)), if_none_match)
+    if wants_csv(request):
+        return await request.aside(lambda: csv_table(rows_of(told, AuditRecord), "audit"))
+    found = AuditPage(told, asked.of(total))
+    return await request.aside(lambda: listed(found, if_none_match))

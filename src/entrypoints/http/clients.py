@@ -29,8 +29,9 @@ def client_of(request: ApiRequest) -> Client:
 def require_own_page(request: ApiRequest, origins: Collection[str]) -> None:
     """Raise Forbidden where a browser says that another site's page sends the request: `origins` are those allowed.
 
-    So no page signs its visitor in to an account of its own (OWASP CSRF Cheat Sheet, "Login CSRF"). What is no browser
-    sends neither header, and is let through; so is a page of this host, whatever the scheme, since a proxy may end TLS.
+    So no page signs its visitor in to an account of its own (OWASP CSRF Cheat Sheet, "Login CSRF"), or out. What is no
+    browser sends neither header, and is let through; so is a page of this host, whatever the scheme, since a proxy may
+    end TLS.
     """
     headers = request.headers
     sent = headers.getall("origin", [])
@@ -48,4 +49,5 @@ def _host(origin: str) -> str | None:
         parts = urlsplit(origin)
     except ValueError:
         return None
-    return parts.netloc.lower() or None if parts.scheme in {"http", "https"} else None
+    is_origin = parts.scheme in {"http", "https"} and origin.lower() == f"{parts.scheme}://{parts.netloc}".lower()
+    return parts.netloc.lower() or None if is_origin else None

@@ -28,6 +28,7 @@ from litestar.routes import HTTPRoute
 
 from entrypoints.http.access import is_public
 from entrypoints.http.auth import CSRF_HEADER, CSRF_TOKEN, TOKEN
+from entrypoints.http.csv_tables import MEDIA_TYPE as CSV
 from entrypoints.http.errors import ProblemDetails
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ PROBLEM: Final = "application/problem+json"
 
 FURTHER: Final[dict[str, frozenset[int]]] = {
     "signIn": frozenset({401, 403, 429, 503}),
-    "signOut": frozenset({503}),
+    "signOut": frozenset({403, 503}),
     "getReadiness": frozenset({503}),
     "changePassword": frozenset({429}),
     "forgotPassword": frozenset({403}),
@@ -51,6 +52,11 @@ FURTHER: Final[dict[str, frozenset[int]]] = {
 }
 """The statuses of an operation that its route does not tell, by its id."""
 
+AS_CSV: Final = frozenset(
+    {"buildAudience", "listUsers", "findUsers", "findPresets", "listPresets", "listPresetsOfUser", "readAudit"}
+)
+"""Operations that answer with a table too, to `Accept: text/csv`."""
+
 TAGGED: Final = frozenset({"getPreset", "createPreset", "changePreset", "revertPreset"})
 """Operations whose answer has the ETag of one preset."""
 
@@ -63,7 +69,7 @@ _MEANING: Final = {
     408: "The body did not arrive in time.",
     409: "Something of that name exists already, or what exists forbids the change.",
     412: "It has changed since the client read it (If-Match).",
-    413: "The body is larger than the service takes.",
+    413: "The body is larger than this address takes.",
     415: "The body is not application/json in UTF-8.",
     429: "Too many attempts; Retry-After says when the next one counts.",
     503: "Something that the service depends on is down, or too many wait; Retry-After says when to try again.",
@@ -90,6 +96,12 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "forgotPassword": {"username": "ana@example.com"},
     "resetPassword": {"token": "as-it-stands-in-the-mail", "new_password": "four other plain words"},
     "buildAudience": {**_FILTER, "segments": {}, "metadata": {}},
+    "sizeAudience": _FILTER,
+    "facetAudience": _FILTER,
+    "profileAudience": _FILTER,
+    "impactOfConditions": _FILTER,
+    "overlapAudiences": {"filters": [{"age": ["20-30", "30-40"]}, {"policies": ["car"]}]},
+    "explainAudience": {"filter": {"dimension": "age", "in": ["20-30", "30-40"]}, "profile": "meta"},
     "createUser": {
         "firstName": "Ana",
         "lastName": "Analyst",
@@ -158,6 +170,9 @@ def _complete(operation: Operation, *, public: bool) -> None:
                 headers["Set-Cookie"] = _SET_COOKIE
     responses |= {str(status): _refusal(status) for status in sorted(statuses(operation, public=public))}
     operation.responses = responses
+    if name in AS_CSV and isinstance(responses["200"], OpenAPIResponse):
+        table = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING, description="A table, its head first."))
+        responses["200"].content = {**(responses["200"].content or {}), CSV: table}
     if not public:
         operation.security = [{"session": [], "csrfCookie": [], "csrfHeader": []}]
     if isinstance(operation.request_body, RequestBody) and name in EXAMPLES:

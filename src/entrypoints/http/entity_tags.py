@@ -20,8 +20,8 @@ _TAG: Final = re.compile(r'(?P<weak>W/)?"(?P<opaque>[!#-~\x80-\xff]*)"')
 _OWN: Final = re.compile(r"(?P<id>[1-9][0-9]{0,18})-(?P<version>[1-9][0-9]{0,18})")
 
 
-_ELEMENT: Final = re.compile(rf"[ \t]*(?:{_TAG.pattern})?[ \t]*(?:,|$)")
-"""One of a list (RFC 9110, 5.6.1), which may be empty."""
+_ELEMENT: Final = re.compile(rf"[ \t]*+(?:{_TAG.pattern})?[ \t]*+(?:,|$)")
+"""One of a list (RFC 9110, 5.6.1), which may be empty. Blanks are never given back: else many of them take minutes."""
 
 IfMatch = Annotated[
     str | None,

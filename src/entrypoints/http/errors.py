@@ -61,7 +61,6 @@ _SAID_PROBLEMS: Final = 3
 _SAID: Final = {
     HTTPStatus.NOT_FOUND: "There is nothing at this address.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than the 1 MB that this service takes.",
 }
 
 

@@ -6,12 +6,14 @@ import asyncio
 from typing import Final, Literal
 
 import msgspec
-from litestar import get
+from litestar import Response, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
+from litestar.response import Redirect
 
 from entrypoints.http.access import public
+from entrypoints.http.requests import ApiRequest
 from segmentation_core import __version__
 from segmentation_core.errors import Unavailable
 from segmentation_core.ports import Stores, Work
@@ -44,9 +46,11 @@ class Readiness(msgspec.Struct, frozen=True):
 
 
 @get("/", opt=public("It says that it is there, and no more."), operation_id="getStatus", summary="What answers here")
-async def root() -> ServiceStatus:
-    """Tell what this service is."""
-    return ServiceStatus("Audience segmentation", __version__, "running")
+async def root(request: ApiRequest) -> Response[ServiceStatus]:
+    """Tell programs what this service is, and lead browsers to the page that describes it."""
+    if request.accept.best_match(["application/json", "text/html"], default="application/json") == "text/html":
+        return Redirect("/schema", status_code=303)
+    return Response(ServiceStatus("Audience segmentation", __version__, "running"))
 
 
 @get(

@@ -13,7 +13,7 @@ from adapters.asked_resets import AskedResets
 from entrypoints.http.access import access, public
 from entrypoints.http.auth import session_cookies
 from entrypoints.http.clients import client_of, require_own_page
-from entrypoints.http.requests import ApiRequest
+from entrypoints.http.requests import LARGEST_PROOF, ApiRequest
 from entrypoints.http.sign_in import Message
 from entrypoints.settings import Settings
 from segmentation_core.permissions import OWN_ACCOUNT
@@ -55,6 +55,7 @@ class PasswordReset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     "/api/auth/change-password",
     opt=access(OWN_ACCOUNT, "own"),
     status_code=200,
+    request_max_body_size=LARGEST_PROOF,
     operation_id="changePassword",
     summary="Change one's own password",
 )
@@ -77,6 +78,7 @@ async def change_password(
     "/api/auth/forgot-password",
     opt=public("Whoever has forgotten the password cannot sign in."),
     status_code=200,
+    request_max_body_size=LARGEST_PROOF,
     operation_id="forgotPassword",
     summary="Ask for a mail to reset a password",
 )
@@ -100,6 +102,7 @@ async def forgot_password(
     "/api/auth/reset-password",
     opt=public("The token shows who may."),
     status_code=200,
+    request_max_body_size=LARGEST_PROOF,
     operation_id="resetPassword",
     summary="Set a new password with the token of a mail",
 )

@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 
 from entrypoints.http.access import access
+from entrypoints.http.csv_tables import csv_table, rows_of, wants_csv
 from entrypoints.http.entity_tags import IfMatch, IfNoneMatch, listed, required_versions, version_tag
 from entrypoints.http.pages import PageNumber, PageOf10, Pagination, asked_page
 from entrypoints.http.requests import LARGEST_ID, ApiRequest, PathId, SearchText, asked_text, path_id
@@ -182,7 +183,9 @@ async def create_preset(
     manage_presets: NamedDependency[SkipValidation[ManagePresets]],
 ) -> Response[SavedAnswer]:
     """Save a filter under a name. One that means the same as others is saved, and the answer names them."""
-    view = await manage_presets.create(request.acting, data.preset_name, _document(data.preset_filter_json))
+    view = await manage_presets.create(
+        request.acting, data.preset_name, await _document(request, data.preset_filter_json)
+    )
     return _saved(view, "saved", status=201)
 
 
@@ -205,7 +208,11 @@ async def find_presets(  # noqa: PLR0913, PLR0917  what the query has
     views, total = await manage_presets.page(
         request.acting, search=asked_text("search", search), offset=asked.offset, limit=asked.limit
     )
-    return listed(PresetsPage(tuple(map(PresetDetails.of, views)), asked.of(total)), if_none_match)
+    found = tuple(map(PresetDetails.of, views))
+    if wants_csv(request):
+        return await request.aside(lambda: csv_table(rows_of(found, PresetDetails), "presets"))
+    page_found = PresetsPage(found, asked.of(total))
+    return await request.aside(lambda: listed(page_found, if_none_match))
 
 
 @get(
@@ -217,8 +224,10 @@ async def list_presets(
     if_none_match: IfNoneMatch = "",
 ) -> Response[PresetList]:
     """Return the names of all presets that the caller may read, the newest first."""
-    names = await manage_presets.names(request.acting)
-    return listed(PresetList(tuple(map(PresetEntry.of, names)), len(names)), if_none_match)
+    found = tuple(map(PresetEntry.of, await manage_presets.names(request.acting)))
+    if wants_csv(request):
+        return csv_table(rows_of(found, PresetEntry), "presets")
+    return listed(PresetList(found, len(found)), if_none_match)
 
 
 @get(
@@ -235,7 +244,10 @@ async def list_presets_of_user(
 ) -> Response[PresetsAnswer]:
     """Return the presets that a user made, as far as the caller may read them, the newest first."""
     views = await manage_presets.all(request.acting, _username(request.scope["raw_path"]))
-    return listed(PresetsAnswer(tuple(map(PresetDetails.of, views)), len(views)), if_none_match)
+    found = tuple(map(PresetDetails.of, views))
+    if wants_csv(request):
+        return await request.aside(lambda: csv_table(rows_of(found, PresetDetails), "presets"))
+    return await request.aside(lambda: listed(PresetsAnswer(found, len(found)), if_none_match))
 
 
 @get("/api/presets/{preset_id:str}", opt=access(READ_PRESETS, "presets"), operation_id="getPreset", summary="A preset")
@@ -266,7 +278,7 @@ async def change_preset(
         request.acting,
         number,
         name=None if data.preset_name is msgspec.UNSET else data.preset_name,
-        sent=None if sent is msgspec.UNSET else _document(sent),
+        sent=None if sent is msgspec.UNSET else await _document(request, sent),
         versions=required_versions(request, number),
     )
     return _saved(view, "changed")
@@ -329,7 +341,7 @@ async def revert_preset(
     return _saved(view, f"again what it was at version {data.version}")
 
 
-def _document(sent: Sent) -> Sent:
+async def _document(request: ApiRequest, sent: Sent) -> Sent:
     """Return the object that a text holds, else what was sent. Raises RequestError, with the place in the body."""
     if not isinstance(sent, str):
         return sent
@@ -337,7 +349,7 @@ def _document(sent: Sent) -> Sent:
     if not sent.strip():
         raise RequestError(Problem(path, "is missing or empty"))
     try:
-        document = parse_json(sent)
+        document = await request.aside(lambda: parse_json(sent))
     except DocumentError as fault:
         raise RequestError(Problem(path, problem.message, problem.found) for problem in fault.problems) from fault
     return document if isinstance(document, dict) else sent

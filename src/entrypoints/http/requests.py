@@ -11,6 +11,7 @@ import msgspec
 from litestar import Request
 from litestar.datastructures import State
 from litestar.exceptions import ClientException, HTTPException, InternalServerException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.params import PathParameter, QueryParameter
 from litestar.status_codes import HTTP_415_UNSUPPORTED_MEDIA_TYPE
 
@@ -21,11 +22,24 @@ from segmentation_core.usecases import Acting
 from segmentation_core.users import LONGEST_NAME, User
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from litestar.connection import ASGIConnection
     from litestar.handlers.base import BaseRouteHandler
 
+    from segmentation_core.ports import Thinking
 
 T = TypeVar("T", bound=str)
+R = TypeVar("R")
+
+LARGEST_BODY: Final = 1_000_000
+"""In bytes, where a route does not say otherwise."""
+
+LARGEST_PROOF: Final = 8_000
+"""How many bytes a body of names, passwords and tokens may have: anybody may send one."""
+
+LARGEST_INLINE: Final = 64_000
+"""How many bytes of a body are read where the event loop waits for it: a few milliseconds."""
 
 LARGEST_ID: Final = 2**63 - 1
 NO_ID: Final = 0
@@ -77,8 +91,11 @@ def asked_time(name: str, given: str) -> datetime | None:
     return time
 
 
-def only_known_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Refuse query parameters that the route does not declare (`opt["query"]`), and any that is given twice."""
+async def only_known_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Refuse query parameters that the route does not declare (`opt["query"]`), and any that is given twice.
+
+    It awaits nothing, and is a coroutine all the same: Litestar would run a plain function on another thread.
+    """
     known = handler.opt.get("query", ())
     query = connection.scope["query_string"].decode("latin-1")
     try:
@@ -103,11 +120,16 @@ class ApiRequest(Request[User, None, State]):
         return Acting(self.user, request_id(self.scope))
 
     async def body(self) -> bytes:
-        """Return the body; an empty one is refused where the handler needs it, and one that ends early."""
+        """Return the body; an empty one is refused where the handler needs it, a large one, and one that ends early."""
         try:
             body = await super().body()
         except InternalServerException as gone:
             raise ClientException("The client went away before its request was complete.") from gone
+        except RequestEntityTooLarge as fault:
+            most = self.route_handler.resolve_request_max_body_size() or LARGEST_BODY
+            shown = f"{most // 1_000_000} MB" if most >= LARGEST_BODY else f"{most // 1_000} kB"
+            msg = f"The body is larger than the {shown} that this address takes."
+            raise RequestEntityTooLarge(msg) from fault
         if not body and self.route_handler.parsed_data_field is not None:
             raise RequestError(Problem("$", "the body is empty", expected="a JSON object"))
         return body
@@ -115,14 +137,18 @@ class ApiRequest(Request[User, None, State]):
     async def json(self) -> Any:  # noqa: ANN401  what the handler's annotation says
         """Return the body as the handler's `data`."""
         self._require_json()
-        document = parse_json(await self.body())
+        body = await self.body()
         field = self.route_handler.parsed_data_field
-        if field is None:
-            return document
-        try:
-            return msgspec.convert(document, field.annotation)
-        except msgspec.ValidationError as fault:
-            raise RequestError(_problem(fault)) from fault
+        annotation = Any if field is None else field.annotation
+        if len(body) <= LARGEST_INLINE:
+            return _read(body, annotation)
+        return await self.aside(lambda: _read(body, annotation))
+
+    async def aside(self, question: Callable[[], R]) -> R:
+        """Return what `question` returns: what reads or writes large texts, and would stop the event loop."""
+        thinking: Thinking = self.app.state.thinking
+        user = self.scope.get("user")
+        return await thinking.read(question, by=user.id if isinstance(user, User) else NO_ID)
 
     def _require_json(self) -> None:
         media_type, options = self.content_type
@@ -130,6 +156,14 @@ class ApiRequest(Request[User, None, State]):
             raise HTTPException(
                 status_code=HTTP_415_UNSUPPORTED_MEDIA_TYPE, detail="The body has to be application/json in UTF-8."
             )
+
+
+def _read(body: bytes, annotation: Any) -> Any:  # noqa: ANN401  any type of a handler's `data`
+    document = parse_json(body)
+    try:
+        return msgspec.convert(document, annotation)
+    except msgspec.ValidationError as fault:
+        raise RequestError(_problem(fault)) from fault
 
 
 def _problem(fault: msgspec.ValidationError) -> Problem:

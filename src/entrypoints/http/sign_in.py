@@ -14,7 +14,7 @@ from entrypoints.http.access import access, public
 from entrypoints.http.auth import SIGN_IN_PATH, TOKEN, cleared_cookies, one_cookie, session_cookies
 from entrypoints.http.clients import client_of, require_own_page
 from entrypoints.http.headers import request_id
-from entrypoints.http.requests import ApiRequest
+from entrypoints.http.requests import LARGEST_PROOF, ApiRequest
 from entrypoints.settings import Settings
 from segmentation_core.errors import NotSignedIn
 from segmentation_core.permissions import OWN_ACCOUNT
@@ -86,6 +86,7 @@ class MeAnswer(msgspec.Struct, frozen=True):
     SIGN_IN_PATH,
     opt=public("One has no session before."),
     status_code=200,
+    request_max_body_size=LARGEST_PROOF,
     operation_id="signIn",
     summary="Sign in",
 )
@@ -123,6 +124,7 @@ async def logout(
     settings: NamedDependency[SkipValidation[Settings]],
 ) -> Response[Message]:
     """End the session, where there is one, and clear its cookies."""
+    require_own_page(request, settings.cors_origins)
     with suppress(NotSignedIn):  # a token sent twice is none, but its cookies are cleared all the same
         await sign_out(one_cookie(request.headers, TOKEN), request_id(request.scope))
     return Response(Message("You are signed out."), cookies=cleared_cookies(secure=settings.secure_cookies))

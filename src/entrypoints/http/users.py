@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody, SkipValidation
 
 from entrypoints.http.access import access
+from entrypoints.http.csv_tables import csv_table, rows_of, wants_csv
 from entrypoints.http.entity_tags import IfNoneMatch, listed
 from entrypoints.http.pages import PageNumber, PageOf20, Pagination, asked_page
 from entrypoints.http.requests import ApiRequest, PathId, SearchText, asked_choice, asked_text, path_id
@@ -120,8 +121,10 @@ async def all_users(
     if_none_match: IfNoneMatch = "",
 ) -> Response[UsersAnswer]:
     """Return every account of the caller's company, of all companies for a SuperAdmin, by role, then first name."""
-    users = await manage_users.all(request.acting)
-    return listed(UsersAnswer(tuple(map(UserDetails.of, users))), if_none_match)
+    users = tuple(map(UserDetails.of, await manage_users.all(request.acting)))
+    if wants_csv(request):
+        return csv_table(rows_of(users, UserDetails), "users")
+    return listed(UsersAnswer(users), if_none_match)
 
 
 @get(
@@ -152,7 +155,10 @@ async def find_users(  # noqa: PLR0913, PLR0917  what the query has
         active=None if wanted is None else wanted == "active",
     )
     users, total = await manage_users.page(request.acting, query, offset=asked.offset, limit=asked.limit)
-    return listed(UsersPage(tuple(map(UserDetails.of, users)), asked.of(total)), if_none_match)
+    found = tuple(map(UserDetails.of, users))
+    if wants_csv(request):
+        return csv_table(rows_of(found, UserDetails), "users")
+    return listed(UsersPage(found, asked.of(total)), if_none_match)
 
 
 @post("/api/users", opt=access(MANAGE_USERS, "company"), operation_id="createUser", summary="Make an account")

@@ -40,7 +40,9 @@ class Acting(msgspec.Struct, frozen=True):
 
         A request may have waited long since it was let in, as for the hash of a password.
         """
-        if now is None or not now.active or (now.role, now.company_id) != (self.user.role, self.user.company_id):
+        known = self.user
+        same = now and (now.role, now.company_id, now.dsp) == (known.role, known.company_id, known.dsp)
+        if now is None or not now.active or not same:
             msg = "Your account has changed since this began, and nothing was done: sign in again."
             raise NotSignedIn(msg)
 

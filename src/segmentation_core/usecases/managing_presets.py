@@ -13,6 +13,7 @@ from segmentation_core.presets import (
     Preset,
     PresetVersion,
     fingerprint_of,
+    has_known_meaning,
     may_read,
     may_write,
     preset_document,
@@ -21,6 +22,8 @@ from segmentation_core.presets import (
     shown_to,
     written_by,
 )
+from segmentation_core.references import References, references_in
+from segmentation_core.usecases.reading_filters import looked_up
 from segmentation_core.users import User, check_name
 
 if TYPE_CHECKING:
@@ -61,8 +64,8 @@ class ManagePresets:
         """Save a filter under a name. Raises RequestError with paths, Conflict where the caller has one of the name."""
         check_name(name, path="$.preset_name")
         document = preset_document(sent)
-        user, now = by.user, self._clock.now()
         meaning = await self._meaning(by, document)
+        user, now = by.user, self._clock.now()
         preset = Preset(
             id=0,
             company_id=user.company_id,
@@ -83,7 +86,7 @@ class ManagePresets:
             await stores.audit.add(_entry(by, "preset created", added, now, after=added))
             return added, await stores.presets.alike(added, owner=reads_of(user))
 
-        return self._view(user, *await self._work.run(user.scope, add))
+        return await self._view(by, *await self._work.run(user.scope, add))
 
     async def page(self, by: Acting, *, search: str, offset: int, limit: int) -> tuple[list[PresetView], int]:
         """Return some of the presets that the caller may read, the newest first, and how many there are."""
@@ -111,7 +114,7 @@ class ManagePresets:
             preset = await _found(stores, by.user, preset_id)
             return preset, await stores.presets.alike(preset, owner=reads_of(by.user))
 
-        return self._view(by.user, *await self._work.run(by.user.scope, read))
+        return await self._view(by, *await self._work.run(by.user.scope, read))
 
     async def versions(self, by: Acting, preset_id: int) -> list[PresetVersion]:
         """Return the history of a preset, the newest first. Raises NotFound."""
@@ -188,8 +191,8 @@ class ManagePresets:
 
         It is made before a unit of work begins: so nobody waits for it at a lock.
         """
-        fingerprint = await self._thinking.answer(lambda: fingerprint_of(document, self._catalog), by=by.user.id)
-        return {"catalog": self._catalog.title, "fingerprint": fingerprint}
+        made = await self._thinking.answer(lambda: fingerprint_of(document, self._catalog), by=by.user.id)
+        return {"catalog": self._catalog.title, "fingerprint": made}
 
     async def _changed(
         self,
@@ -208,15 +211,34 @@ class ManagePresets:
             await stores.audit.add(_entry(by, action, before, now, before=before, after=after))
             return after, await stores.presets.alike(after, owner=reads_of(by.user))
 
-        return self._view(by.user, *await self._work.run(by.user.scope, store))
+        return await self._view(by, *await self._work.run(by.user.scope, store))
 
-    async def _views(self, by: Acting, found: list[Preset]) -> list[PresetView]:
-        """Return what is told of presets. Reading the documents of many is no work for the event loop."""
-        return await self._thinking.answer(lambda: [self._view(by.user, preset) for preset in found], by=by.user.id)
+    async def _view(self, by: Acting, preset: Preset, alike: Sequence[NamedPreset]) -> PresetView:
+        (view,) = await self._views(by, [preset])
+        return replace(view, alike=tuple(alike))
 
-    def _view(self, user: User, preset: Preset, alike: Sequence[NamedPreset] = ()) -> PresetView:
-        shown = replace(preset, document=shown_to(user, preset.document))
-        return PresetView(shown, problems_of(preset.document, self._catalog), tuple(alike))
+    async def _views(self, by: Acting, presets: list[Preset]) -> list[PresetView]:
+        """Return presets as the caller may see them; what was saved with this catalogue is not read again."""
+        references = await self._references(by, [preset.document for preset in presets])
+
+        def views() -> list[PresetView]:
+            return [
+                PresetView(
+                    replace(preset, document=shown_to(by.user, preset.document)), problems_of(preset, references)
+                )
+                for preset in presets
+            ]
+
+        if all(has_known_meaning(preset, self._catalog) for preset in presets):
+            return views()
+        return await self._thinking.read(views, by=by.user.id)
+
+    async def _references(self, by: Acting, documents: list[dict[str, Any]]) -> References:
+        """Return the presets that some documents lead to, as the caller may read them; mostly that is none."""
+        referring = [document for document in documents if references_in(document)]
+        if not referring:
+            return References({}, self._catalog)
+        return await self._work.run(by.user.scope, lambda stores: looked_up(stores, by.user, referring, self._catalog))
 
 
 async def _found(stores: Stores, user: User, preset_id: int, *, lock: bool = False) -> Preset:

@@ -72,7 +72,7 @@ class ManageUsers:
         with paths, PasswordRefused, and Conflict for a name taken.
         """
         require(MANAGE_USERS, by.user)
-        require_may_give(by.user, new.role)
+        require_may_give(by.user, new.role, dsp=new.dsp)
         company_name = _company_for(by.user, new)
         for name, path in (
             (new.username, "$.username"),

@@ -1,0 +1,193 @@
+"""What the service counts and times, for Prometheus.
+
+The registry is our own, so that nothing is told that we did not mean to tell: labels are route templates, methods,
+statuses and names of questions, never an address, a name or an id.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from http import HTTPStatus
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from segmentation_core.errors import PlanMismatch
+from segmentation_core.planning import INCLUDE_EXCLUDE, Plan, plan_audience
+from segmentation_core.population import Population
+from segmentation_core.usecases import Acting, Audience, BuildAudience, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from prometheus_client.metrics_core import Metric
+
+    from adapters.cache import LruAnswers
+    from segmentation_core.catalog import Catalog
+    from segmentation_core.filters import Filter
+    from segmentation_core.planning import Profile
+    from segmentation_core.population import AudienceProfile, Facets, Impact, Overlap, PlanSize, SampledRow
+
+T = TypeVar("T")
+
+SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"})
+
+
+class Metrics:
+    """The counts and times of one process."""
+
+    def __init__(self, answers: LruAnswers) -> None:
+        """Take the cache, of which it tells too."""
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "segmentation_requests",
+            "Requests answered, by route template.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self.request_seconds = Histogram(
+            "segmentation_request_seconds",
+            "Time from a request's head to the end of its answer.",
+            ("method", "route"),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.plan_seconds = Histogram(
+            "segmentation_plan_seconds", "Time to plan an audience.", buckets=SECONDS, registry=self.registry
+        )
+        self.count_seconds = Histogram(
+            "segmentation_count_seconds",
+            "Time that the population takes to answer.",
+            ("question",),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.throttled_sign_ins = Counter(
+            "segmentation_throttled_sign_ins", "Sign-ins refused for too many failed ones.", registry=self.registry
+        )
+        self.plan_mismatches = Counter(
+            "segmentation_plan_mismatches",
+            "Plans called exact that reached another number of people than their filter; none was sent.",
+            registry=self.registry,
+        )
+        self.registry.register(_Cache(answers))
+        ProcessCollector(registry=self.registry)
+
+    def watch_pool(self, pool_use: Callable[[], dict[str, int]]) -> None:
+        """Tell of a pool of connections too, as it is when asked."""
+        self.registry.register(_Pool(pool_use))
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Note that a request was answered; a method that HTTP does not have is told as `other`."""
+        known = method if method in METHODS else "other"
+        self.requests.labels(known, route, str(status)).inc()
+        self.request_seconds.labels(known, route).observe(seconds)
+        if route == "/api/auth/login" and status == HTTPStatus.TOO_MANY_REQUESTS:
+            self.throttled_sign_ins.inc()
+
+    def text(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def plan(self, wanted: Filter, catalog: Catalog, *, profile: Profile) -> Plan:
+        """Plan an audience, and note how long it took."""
+        with self.plan_seconds.time():
+            return plan_audience(wanted, catalog, profile=profile)
+
+
+class CountedBuilds(BuildAudience):
+    """Counts the plans that were refused for reaching another number of people than their filter."""
+
+    def __init__(self, metrics: Metrics, **parts: Any) -> None:  # noqa: ANN401  those of BuildAudience
+        super().__init__(plan=metrics.plan, **parts)
+        self._mismatches = metrics.plan_mismatches
+
+    async def __call__(self, by: Acting, asked: Reading, profile: str = INCLUDE_EXCLUDE.id) -> Audience:
+        """Build an audience."""
+        try:
+            return await super().__call__(by, asked, profile)
+        except PlanMismatch:
+            self._mismatches.inc()
+            raise
+
+
+class TimedPopulation(Population):
+    """A population that notes how long it takes to answer."""
+
+    def __init__(self, population: Population, metrics: Metrics) -> None:
+        self._population = population
+        self._seconds = {name: metrics.count_seconds.labels(name) for name in _QUESTIONS}
+
+    @property
+    def rows(self) -> int:
+        return self._population.rows
+
+    def size(self, wanted: Filter) -> int:
+        return self._timed("size", partial(self._population.size, wanted))
+
+    def sizes(self, wanted: Sequence[Filter]) -> tuple[int, ...]:
+        return self._timed("sizes", partial(self._population.sizes, wanted))
+
+    def facets(self, wanted: Filter) -> Facets:
+        return self._timed("facets", partial(self._population.facets, wanted))
+
+    def profile(self, wanted: Filter) -> AudienceProfile:
+        return self._timed("profile", partial(self._population.profile, wanted))
+
+    def overlap(self, wanted: Sequence[Filter]) -> Overlap:
+        return self._timed("overlap", partial(self._population.overlap, wanted))
+
+    def impact(self, wanted: Filter) -> Impact:
+        return self._timed("impact", partial(self._population.impact, wanted))
+
+    def plan_size(self, plan: Plan) -> PlanSize:
+        return self._timed("plan_size", partial(self._population.plan_size, plan))
+
+    def sample(self, wanted: Filter, rows: int) -> tuple[SampledRow, ...]:
+        return self._timed("sample", partial(self._population.sample, wanted, rows))
+
+    def _timed(self, question: str, ask: Callable[[], T]) -> T:
+        begun = perf_counter()
+        try:
+            return ask()
+        finally:
+            self._seconds[question].observe(perf_counter() - begun)
+
+
+_QUESTIONS: Final = ("size", "sizes", "facets", "profile", "overlap", "impact", "plan_size", "sample")
+
+
+class _Cache(Collector):
+    """Reads the cache when Prometheus asks."""
+
+    def __init__(self, answers: LruAnswers) -> None:
+        self._answers = answers
+
+    def collect(self) -> Iterable[Metric]:
+        asked = CounterMetricFamily("segmentation_cache", "Built audiences asked of the cache.", labels=["outcome"])
+        asked.add_metric(["hit"], self._answers.hits)
+        asked.add_metric(["miss"], self._answers.misses)
+        yield asked
+        yield GaugeMetricFamily("segmentation_cache_answers", "Built audiences in the cache.", len(self._answers))
+
+
+class _Pool(Collector):
+    """Reads a pool when Prometheus asks."""
+
+    def __init__(self, use: Callable[[], dict[str, int]]) -> None:
+        self._use = use
+
+    def collect(self) -> Iterable[Metric]:
+        pool = GaugeMetricFamily(
+            "segmentation_pool_connections", "Connections to the database, by what they do.", labels=["state"]
+        )
+        for state, number in self._use().items():
+            pool.add_metric([state], number)
+        yield pool

@@ -1,0 +1,132 @@
+"""Several processes on one port: all serve, leave in order, are replaced when they die, and renewed without a break."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from entrypoints import demo
+from tests.served import PASSWORD, Browser, Served, data_folder, environ_of, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+WORKERS = 3
+
+
+@contextmanager
+def several(*arguments: str) -> Iterator[Served]:
+    with data_folder() as data:
+        environ = environ_of(data) | {"SEGMENTATION_DEMO_PASSWORD": PASSWORD}
+        with running("--demo", "--workers", str(WORKERS), *arguments, environ=environ) as server:
+            yield server
+        assert server.process.returncode == 0, server.log
+        assert "Traceback" not in server.log
+
+
+def children(server: Served) -> set[int]:
+    """Return the workers of a server: its children that serve."""
+    found = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    return {int(pid) for pid in found if b"serve" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+
+
+def until(seconds: float, what: str, check: Callable[[], bool]) -> None:
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+
+
+def served_by(server: Served) -> set[float]:
+    """Return the starts of the processes that answered some requests."""
+    found = set()
+    for _ in range(40):
+        text = httpx.get(f"{server.address}/metrics").text
+        found.add(float(re.findall(r"^process_start_time_seconds (\S+)", text, re.MULTILINE)[0]))
+    return found
+
+
+def test_all_serve_one_session_everywhere_and_leave_in_order() -> None:
+    with several() as server:
+        workers = children(server)
+        assert len(workers) == WORKERS
+        browser = Browser(server.address)
+        assert browser.sign_in("analyst").status_code == 200
+        assert len(served_by(server)) > 1
+        for _ in range(20):
+            again = Browser(server.address)
+            again.http.cookies = browser.http.cookies
+            assert again.get("/api/auth/me").status_code == 200
+        os.kill(server.process.pid, signal.SIGTERM)
+        assert server.process.wait(20) == 0
+        for worker in workers:
+            assert not Path(f"/proc/{worker}").exists()
+
+
+def test_one_that_dies_is_replaced() -> None:
+    with several() as server:
+        before = children(server)
+        os.kill(min(before), signal.SIGKILL)
+        until(
+            20, "it is not replaced", lambda: len(children(server)) == WORKERS and min(before) not in children(server)
+        )
+        assert httpx.get(f"{server.address}/health").status_code == 200
+        assert "has ended by itself" in server.log
+
+
+@pytest.mark.parametrize("broken", [False, True], ids=["a larger file", "a broken file"])
+def test_a_new_population_is_taken_over_without_a_request_lost(tmp_path: Path, broken: bool) -> None:  # noqa: FBT001
+    people = tmp_path / "people.csv"
+    shutil.copy(demo.CUSTOMERS, people)
+    lines = people.read_text("utf-8").splitlines()
+    with several("--catalog", str(demo.CATALOG), "--data", str(people)) as server:
+        before = children(server)
+        browser = Browser(server.address)
+        browser.sign_in("analyst")
+        headers = {**browser.headers(), "Cookie": "; ".join(f"{k}={v}" for k, v in browser.http.cookies.items())}
+        done = False
+
+        def ask() -> list[int]:
+            sizes = []
+            while not done:
+                answer = httpx.post(
+                    f"{server.address}/api/audience/size", json={"filter": {}}, headers=headers, timeout=30
+                )
+                assert answer.status_code == 200, answer.text
+                sizes.append(answer.json()["size"])
+            return sizes
+
+        with ThreadPoolExecutor(2) as threads:
+            asking = [threads.submit(ask) for _ in range(2)]
+            time.sleep(0.3)
+            new = people.with_suffix(".new")
+            new.write_text("no such column\n" if broken else "\n".join([*lines, lines[-1]]) + "\n", "utf-8")
+            new.replace(people)
+            os.kill(server.process.pid, signal.SIGHUP)
+            if broken:
+                until(30, "nothing is told", lambda: "the old ones stay" in server.log)
+            else:
+                until(60, "they are not renewed", lambda: "workers are new" in server.log)
+            done = True
+            sizes = [size for one in asking for size in one.result()]
+        if broken:
+            assert set(sizes) == {5822}
+            assert children(server) == before
+        else:
+            assert {5822, 5823} == {*sizes, size_of_everybody(server, headers)}
+            assert not before & children(server)
+
+
+def size_of_everybody(server: Served, headers: dict[str, str]) -> int:
+    answer = httpx.post(f"{server.address}/api/audience/size", json={"filter": {}}, headers=headers)
+    return int(answer.json()["size"])
