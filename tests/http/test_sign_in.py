@@ -275,3 +275,16 @@ def test_in_production_every_cookie_travels_over_https_alone() -> None:
     assert [cookie.key for cookie in cookies] == ["token", "csrf_token", "device", "token", "csrf_token"]
     assert all(cookie.secure and cookie.samesite == "lax" for cookie in cookies)
     assert {cookie.key for cookie in cookies if cookie.httponly} == {"token", "device"}
+
+
+@pytest.mark.requirement(10)
+def test_signing_in_again_ends_the_session_that_the_browser_had(browser: Browser) -> None:
+    browser.sign_in("analyst")
+    old = {name: browser.http.cookies[name] for name in ("token", "csrf_token")}
+    assert browser.sign_in("analyst", "wrong").status_code == 401
+    assert browser.get("/api/auth/me").status_code == 200
+    assert browser.sign_in("admin").status_code == 200
+    assert browser.get("/api/auth/me").json()["user"]["username"] == "admin"
+    other = Browser(str(browser.http.base_url))
+    other.http.cookies.update(old)
+    assert other.get("/api/auth/me").status_code == 401

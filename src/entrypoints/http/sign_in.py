@@ -94,15 +94,19 @@ async def login(
     request: ApiRequest,
     data: JSONBody[Credentials],
     sign_in: NamedDependency[SkipValidation[SignIn]],
+    sign_out: NamedDependency[SkipValidation[SignOut]],
     settings: NamedDependency[SkipValidation[Settings]],
 ) -> Response[SignInAnswer]:
     """Begin a session of 8 hours, carried by the cookies `token` and `csrf_token`.
 
     Only failed sign-ins are limited: 10 for one name, known or not, and 100 from one address within 15 minutes. A
     device from which the user has signed in before has a count of its own; the cookie `device` shows that it is one.
+    A session that the browser still has ends.
     """
     require_own_page(request, settings.cors_origins)
     user, signed = await sign_in(data.username, data.password, client_of(request))
+    with suppress(NotSignedIn):  # a token sent twice is none
+        await sign_out(one_cookie(request.headers, TOKEN), request_id(request.scope))
     answer = SignInAnswer("You are signed in.", UserSummary.of(user))
     return Response(answer, cookies=session_cookies(signed, secure=settings.secure_cookies))
 
