@@ -19,15 +19,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MOST_WAITING: Final = 64
-"""How many questions may be asked at once."""
+MOST_WAITING: Final = 256
+"""How many questions may be asked at once, on each thread."""
 
-MOST_OF_ONE: Final = 8
-"""How many of them may be one account's. Accounts have their turns, so others wait for one of its worst at a time."""
-
-MOST_TEXTS: Final = 128
-MOST_TEXTS_OF_ONE: Final = 16
-"""The same of texts, each of which takes far less time."""
+MOST_OF_ONE: Final = 24
+"""How many of them may be one account's. Others have their turns between them, so it need not be few."""
 
 
 class ThreadedThinking(Thinking):
@@ -35,7 +31,7 @@ class ThreadedThinking(Thinking):
 
     def __init__(self, *, waiting: int = MOST_WAITING, of_one: int = MOST_OF_ONE) -> None:
         self._filters = _Lane("planning", waiting, of_one)
-        self._texts = _Lane("texts", MOST_TEXTS, MOST_TEXTS_OF_ONE)
+        self._texts = _Lane("texts", waiting, of_one)
 
     async def answer(self, question: Callable[[], T], *, by: int, short: bool = False) -> T:
         if short and self._filters.is_idle:

@@ -85,7 +85,7 @@ class Clients:
         """Return all versions of each preset, the oldest first."""
 
         async def read(stores: Stores) -> list[list[PresetVersion]]:
-            return [(await stores.presets.versions(preset.id))[::-1] for preset in self.presets]
+            return [(await stores.presets.versions(preset.id, limit=10_000))[::-1] for preset in self.presets]
 
         return await self.sides[0].work.run(ALL_COMPANIES, read)
 

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from segmentation_core import Bound, Catalog, Clause, Plan, parse_filter, plan_audience
 from segmentation_core.planning import planner
+from segmentation_core.planning.cells import Cells, OutOfWork
+from segmentation_core.planning.factors import factors_of
 from segmentation_core.testing import everybody
 
 Person = dict[str, Any]
@@ -194,3 +196,16 @@ def test_any_of_values_that_lists_link_with_others_is_planned_exactly(lists: lis
         plan = planned(catalog, document)
         assert plan.exact
         assert_exact(catalog, document, plan)
+
+
+def test_where_the_space_bounds_diagrams_the_searches_share_a_budget_too() -> None:
+    catalog = catalog_of(2, 2)
+    wanted = parse_filter({"or": [{"a": ["a0"]}, {"b": ["b0"]}]}, catalog)
+    grid = Cells(wanted.region, factors_of(catalog))
+    grid.allow(1_000)
+    assert grid.around(grid.wanted, grid.wanted)
+    catalog.space.most_steps = 0
+    bounded = Cells(wanted.region, factors_of(catalog))
+    bounded.allow(1_000)
+    with pytest.raises(OutOfWork):
+        bounded.around(bounded.wanted, bounded.wanted)
