@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 RUNS = {"dev": 20, "ci": 200, "nightly": 2_000}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
-STEPS = 50
+STEPS = {"dev": 50, "ci": 30, "nightly": 50}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
 SHARE = {18: 1, 15: 4}
 """The older server has a fourth of the runs."""
 

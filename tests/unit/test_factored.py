@@ -22,7 +22,7 @@ from segmentation_core.planning.proofs import without_links
 from segmentation_core.planning.trees import has_links, leaves, region_of, tree_of
 from segmentation_core.regions import Region
 from tests.unit.brute import audience, cheapest, everyone, is_reached, smallest
-from tests.unit.heart import heart
+from tests.unit.heart import beside_heart
 from tests.unit.test_trees import CATALOG, LINKED, tree_documents
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def no_few_lists() -> Iterator[None]:
         yield
 
 
-@heart
+@beside_heart
 @given(document=repeating("abcd"), empty=st.booleans())
 @pytest.mark.usefixtures("no_few_lists")
 def test_plans_are_exact_and_no_bound_is_above_the_best_plan(document: Document, empty: bool) -> None:  # noqa: FBT001
