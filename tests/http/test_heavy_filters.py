@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -106,7 +107,7 @@ def test_what_no_plan_is_found_for_takes_about_a_second_to_say_so_of(bounded: Ca
         assert plan.subset
         return time.process_time() - begun
 
-    assert min(time_of() for _ in range(3)) < 1.3
+    assert min(time_of() for _ in range(3)) < (1.3 if sys.gettrace() is None else 6)  # a tracer counts lines meanwhile
 
 
 @pytest.mark.requirement(32)

@@ -121,7 +121,7 @@ def test_a_forgotten_password_is_reset_once_with_the_token_of_the_mail(
 
 @pytest.mark.requirement(4, 7)
 def test_forgetting_is_answered_alike_for_every_name(fresh: Callable[[], Browser], served: tuple[str, Path]) -> None:
-    answers = [forgot(fresh(), name) for name in (ANA, "carl", "nobody@example.com", "x" * 100_000, "\0", " ")]
+    answers = [forgot(fresh(), name) for name in (ANA, "carl", "nobody@example.com", "x" * 7_000, "\0", " ")]
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 1
     assert all("set-cookie" not in answer.headers for answer in answers)
