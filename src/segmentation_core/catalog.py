@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from segmentation_core.errors import Problem
-from segmentation_core.regions import Space
+from segmentation_core.spaces import Space
 
 Kind: TypeAlias = Literal["single", "multi"]
 Activation: TypeAlias = Literal["lists", "direct"]

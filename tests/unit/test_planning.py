@@ -18,6 +18,7 @@ from segmentation_core import (
     Reason,
     TooComplex,
     Trace,
+    diagrams,
     parse_filter,
     plan_audience,
     regions,
@@ -309,7 +310,7 @@ def test_lists_that_link_too_much_are_too_complex(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_filter_past_the_bound_on_regions_is_too_complex(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(regions, "MAX_STEPS", 2)
+    monkeypatch.setattr(diagrams, "MAX_STEPS", 2)
     with pytest.raises(TooComplex):
         planned({"or": [{"age": ["old"]}, {"owns": ["car", "boat"]}]}, SMALL)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segmentation_core import Catalog, TooComplex, parse_filter, plan_audience, regions, relation
+from segmentation_core import Catalog, TooComplex, diagrams, parse_filter, plan_audience, relation, spaces
 from segmentation_core.regions import Region
 from segmentation_core.testing import (
     catalog_documents,
@@ -338,7 +338,7 @@ def test_past_the_bound_on_steps_a_question_is_too_complex(data: st.DataObject) 
     document = data.draw(filter_documents(catalog))
     most = data.draw(st.integers(0, 10))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(regions, "MAX_STEPS", most)
+        patch.setattr(diagrams, "MAX_STEPS", most)
         try:
             bounded = parse_filter(document, catalog).region
         except TooComplex as error:
@@ -351,7 +351,7 @@ def test_every_operation_counts_its_steps(monkeypatch: pytest.MonkeyPatch) -> No
     catalog = wide(6)
     one = parse_filter({"m": ["v0", "v2", "v4"]}, catalog).region
     other = parse_filter({"m": ["v1", "v3", "v5"]}, catalog).region
-    monkeypatch.setattr(regions, "MAX_STEPS", 3)
+    monkeypatch.setattr(diagrams, "MAX_STEPS", 3)
     questions: list[Callable[[], object]] = [
         lambda: one & other,
         lambda: one | other,
@@ -369,7 +369,7 @@ def test_every_operation_counts_its_steps(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_filter_whose_diagram_explodes_is_too_complex(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pairs (x1 and y1) or (x2 and y2) ... are exponential where all of the x stand before all of the y."""
-    monkeypatch.setattr(regions, "MAX_STEPS", 5_000)
+    monkeypatch.setattr(diagrams, "MAX_STEPS", 5_000)
     pairs = 20
     dimensions = [{"id": name, "kind": "multi", "values": [{"id": f"{i:02}"} for i in range(pairs)]} for name in "xy"]
     catalog = Catalog.from_json(json.dumps({"name": "pairs", "version": "1", "dimensions": dimensions}))
@@ -456,5 +456,5 @@ def test_what_is_remembered_of_sets_of_values_is_bounded(monkeypatch: pytest.Mon
     text = json.dumps({"name": "x", "version": "1", "dimensions": [dimension]})
     one, other = Catalog.from_json(text), Catalog.from_json(text)
     before = [parse_filter({"s": [value]}, one).fingerprint for value in "abc"]
-    monkeypatch.setattr(regions, "MAX_TOLD", 1)
+    monkeypatch.setattr(spaces, "MAX_TOLD", 1)
     assert [parse_filter({"s": [value]}, other).fingerprint for value in "cba"] == before[::-1]

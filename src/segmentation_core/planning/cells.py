@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from segmentation_core.planning.factors import product_mask
-from segmentation_core.regions import bits
+from segmentation_core.spaces import bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from segmentation_core.planning.factors import Factor, Factors
-    from segmentation_core.regions import Region, Space
+    from segmentation_core.regions import Region
+    from segmentation_core.spaces import Space
 
 MAX_CELLS = 1 << 16
 """How many cells an audience may come to."""

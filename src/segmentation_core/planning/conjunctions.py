@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from segmentation_core.expressions import And, HasAll, HasAny, HasNone
 from segmentation_core.planning.factors import product_mask
 from segmentation_core.planning.shapes import Shape
-from segmentation_core.regions import HAS, LACKS
+from segmentation_core.spaces import HAS, LACKS
 
 if TYPE_CHECKING:
     from segmentation_core.expressions import Condition, Expression

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from segmentation_core.planning.plan import Clause
-from segmentation_core.regions import HAS, LACKS, Region, bits
+from segmentation_core.regions import Region
+from segmentation_core.spaces import HAS, LACKS, bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from segmentation_core.planning.factors import factors_of, product_mask
-from segmentation_core.regions import HAS, bits
+from segmentation_core.spaces import HAS, bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from segmentation_core.catalog import Catalog
     from segmentation_core.planning.factors import Factors
     from segmentation_core.planning.plan import Clause
-    from segmentation_core.regions import Level
+    from segmentation_core.spaces import Level
 
 _SHOWN = 8
 """How many values or kinds of people one sentence names."""

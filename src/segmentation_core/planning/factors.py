@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from segmentation_core.errors import TooComplex
-from segmentation_core.regions import HAS, LACKS, Region, Space
+from segmentation_core.regions import Region
+from segmentation_core.spaces import HAS, LACKS, Space
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,7 +22,7 @@ from segmentation_core.planning.trees import (
     without_conditions_alone,
     without_conditions_of_all,
 )
-from segmentation_core.regions import bits
+from segmentation_core.spaces import bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

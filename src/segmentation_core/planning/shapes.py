@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from segmentation_core.regions import LACKS, Region
+from segmentation_core.spaces import LACKS
 
 if TYPE_CHECKING:
     from segmentation_core.planning.factors import Factors
+    from segmentation_core.regions import Region
 
 
 class Shape(msgspec.Struct, frozen=True):
