@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from segmentation_core.errors import TooComplex
-from segmentation_core.planning.cells import Cells, OutOfWork, TooManyCells
+from segmentation_core.planning.axes import TooManyCells
+from segmentation_core.planning.cells import Cells, OutOfWork
 from segmentation_core.planning.clauses import PLAIN, Answer, Taking, clause_of, lists_of
 from segmentation_core.planning.conjunctions import shape_of_conditions
 from segmentation_core.planning.exhaustive import TooMany, best_plan

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from segmentation_core.planning import bounds, splits
-from segmentation_core.planning.cells import Cells, TooManyCells
+from segmentation_core.planning.axes import TooManyCells
+from segmentation_core.planning.cells import Cells
 from segmentation_core.planning.clauses import PLAIN, Answer, Taking, lists_of
 from segmentation_core.planning.partitions import Partition, Piece
 from segmentation_core.planning.plan import Bound, Clause, Reason
