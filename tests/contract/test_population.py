@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.population import BitmapIndex, blocks, running, threads
+from adapters.population import BitmapIndex, blocks, packing, running, threads
+from adapters.population.columns import CHUNK_ROWS
 from segmentation_core import Catalog, Clause, Plan, TooComplex, parse_filter
 from segmentation_core.listed_people import ListedPeople
 from segmentation_core.population import MOST_OVERLAPPING, MOST_SAMPLED, Overlap, Population
@@ -31,14 +32,19 @@ CASES = settings(max_examples=PROFILE.max_examples * 14 // 3)
 
 
 @contextmanager
-def small_blocks() -> Iterator[None]:
-    """Make blocks of two chunks of 64 rows, so that a hundred people make several, on all processors."""
+def small_blocks(words_to_a_run: float = packing.WORDS_TO_A_RUN) -> Iterator[None]:
+    """Make blocks of two chunks of 64 rows, so that a hundred people make several, on all processors.
+
+    A block is clustered if its runs have so many words on the average; a piece has one line of the cache.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("people", "csv_table", "arrow_tables", "blocks", "sampling"):
+        for module in ("people", "csv_table", "arrow_tables"):
             patch.setattr(f"adapters.population.{module}.CHUNK_ROWS", 64)
-        for module in ("blocks", "sampling"):
-            patch.setattr(f"adapters.population.{module}.CHUNKS_IN_BLOCK", 2)
-        patch.setattr(threads, "FEWEST_BLOCKS", 2)
+        patch.setattr(packing, "CHUNKS_IN_BLOCK", 2)
+        patch.setattr(packing, "WORDS_TO_A_RUN", words_to_a_run)
+        patch.setattr(blocks, "PIECE_WORDS", 8)
+        patch.setattr(threads, "WORTH_A_THREAD", 8)
+        patch.setattr(threads, "FEWEST_WORDS", 1)
         patch.setattr(running, "WORTH_GATHERING", 1)
         yield
 
@@ -72,7 +78,8 @@ def test_blocks_and_chunks_join_without_a_seam(data: st.DataObject) -> None:
     catalog, people, weights = data.draw(tables((0, 64, 127, 128, 129, 300)))
     asked = [data.draw(filters(catalog)) for _ in range(FILTERS_IN_A_CASE)]
     plan = data.draw(plans(catalog))
-    with small_blocks():
+    # A run of some bits: all blocks are clustered, the longer ones are, or none is.
+    with small_blocks(data.draw(st.sampled_from([0, 0.1, 0.5, 64]))):
         engine = BitmapIndex.from_people(catalog, people, weights)
         assert len(engine.blocks) == -(-len(people) // 128)
         agree(engine, ListedPeople(catalog, people, weights), asked, plan)
@@ -116,7 +123,7 @@ def test_wide_and_narrow_dimensions_and_any_weights(rows: int, weights: tuple[in
 
 
 def test_blocks_of_their_true_size_join_without_a_seam() -> None:
-    rows = blocks.BLOCK_ROWS + 70_000
+    rows = packing.CHUNKS_IN_BLOCK * CHUNK_ROWS + 70_000
     random = np.random.default_rng(0)
     city, tea = random.integers(0, 300, rows), random.integers(0, 2, rows)
     units = random.choice(random.integers(0, 2**40, 1000), rows)
