@@ -9,6 +9,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
+from adapters.population.blocks import PIECE_WORDS
 from adapters.population.facets import Conditions, conditions_of, costs, counts
 from adapters.population.overlaps import intersections
 from adapters.population.packing import blocks_of
@@ -58,6 +59,9 @@ class BitmapIndex(Population):
         self._layout = Layout(catalog, clustered=any(block.runs for block in blocks))
         self._rows = sum(block.rows for block in blocks)
         self._spare: list[Scratch] = []
+        # The only piece, where there is no other and no question can be asked of less.
+        few = len(blocks) == 1 and blocks[0].words <= PIECE_WORDS and not blocks[0].runs
+        self._whole = blocks[0].pieces[0] if few else None
 
     @classmethod
     def load(
@@ -186,9 +190,10 @@ class BitmapIndex(Population):
         }
 
     def _weight(self, term: Term) -> int:
-        if self._whole is not None:
-            scratch = self._spare.pop() if self._spare else Scratch()
-            weight = weight_of(rows_of(term, self._whole, scratch.fit(self._whole).rows, scratch), self._whole, scratch)
+        piece = self._whole
+        if piece is not None:
+            scratch = self._spare.pop() if self._spare else Scratch().fit(piece)
+            weight = weight_of(rows_of(term, piece, scratch.rows, scratch), piece, scratch)
             self._spare.append(scratch)
             return weight
         runs, rest = narrowed(term)
@@ -217,8 +222,3 @@ class BitmapIndex(Population):
     @cached_property
     def _pieces(self) -> Sequence[Piece]:
         return [piece for block in self.blocks for piece in block.pieces]
-
-    @cached_property
-    def _whole(self) -> Piece | None:
-        """The only piece that there is, if no question can be asked of less."""
-        return self._pieces[0] if len(self._pieces) == 1 and not self.blocks[0].runs else None

@@ -15,12 +15,13 @@ of floor times count, plus the sum of 2**b times the count of the slices of bit 
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -53,10 +54,11 @@ class Weights:
     def part(self, first: int, end: int) -> Weights:
         """Return the weights of the words `first` to `end`, which count from `first` on."""
         words = self.units.shape[1] - len(self.slices)
-        if end - first == words:
-            return self
         low, high = self.sliced.searchsorted((first, end)).tolist()
-        units = np.concatenate((self.units[:, first:end], self.units[:, words + low : words + high]), axis=1)
+        units = self.units
+        if end - first < words:
+            units = np.concatenate((units[:, first:end], units[:, words + low : words + high]), axis=1)
+        # A new array even of all words: `take` copies, each time, indices that may not be written to.
         return Weights(units, self.sliced[low:high] - first, self.slices[low:high])
 
 
@@ -116,6 +118,8 @@ class Block:
         self.places = places
         self.weights = weights
         self.words = bitmaps.shape[1]
+        # The pieces of single runs, once they have been asked for: to make them takes as long as to look at them.
+        self._run: dict[tuple[int, int], list[Piece] | None] = dict.fromkeys(pairwise(runs))
 
     @property
     def arrays(self) -> tuple[NDArray[Any], ...]:
@@ -137,11 +141,20 @@ class Block:
             for first, end in _cut(0, self.words)
         ]
 
-    def within(self, values: Sequence[int]) -> Iterator[Piece]:
-        """Yield the runs of values of the clustering dimension, which ascend; those that adjoin as one."""
-        for start, stop in spans(values, self.runs):
-            for first, end in _cut(start, stop):
-                yield Piece(self, first, self.bitmaps[:, first:end], self._weights(first, end))
+    def within(self, values: Sequence[int]) -> list[Piece]:
+        """Return the runs of values of the clustering dimension, which ascend; those that adjoin as one."""
+        found = []
+        for span in spans(values, self.runs):
+            pieces = self._run.get(span)
+            if pieces is None:
+                pieces = [
+                    Piece(self, first, self.bitmaps[:, first:end], self._weights(first, end))
+                    for first, end in _cut(*span)
+                ]
+                if span in self._run:
+                    self._run[span] = pieces
+            found += pieces
+        return found
 
     def _weights(self, first: int, end: int) -> Weights | None:
         return self.weights.part(first, end) if self.weights else None

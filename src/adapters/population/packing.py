@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CHUNKS_IN_BLOCK = 64
 """How many chunks a block has, the last one fewer: 4,194,304 rows."""
 
-WORDS_TO_A_RUN = 64
+WORDS_TO_A_RUN = 128
 """How many words the runs must have on the average for a block to be clustered: `docs/performance.md`."""
 
 _BITS_IN_LINE = ALIGNMENT * 8

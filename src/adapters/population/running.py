@@ -34,12 +34,12 @@ _and, _or, _xor, _count, _sum = np.bitwise_and, np.bitwise_or, np.bitwise_xor, n
 
 
 class Scratch:
-    """Buffers for one thread at a time."""
+    """Buffers for one thread at a time. `spare` are those that `take` and `give` go through."""
 
     def __init__(self) -> None:
         self._piece: Piece | None = None
         self._taken: list[Bitmap] = []
-        self._spare: list[Bitmap] = []
+        self.spare: list[Bitmap] = []
         self._masked = np.empty(0, dtype=np.uint64)
         self._counts = np.empty(0, dtype=np.uint8)
         self._weighed = np.empty(0, dtype=np.float64)
@@ -57,7 +57,7 @@ class Scratch:
             self._counts = np.empty(counted, dtype=np.uint8)
             self._weighed = aligned((counted,), np.float64)
             self._taken = []
-        self._spare = [each[:words] for each in self._taken]
+        self.spare = [each[:words] for each in self._taken]
         self._piece = piece
         self.masked = self._masked[:counted]
         self.rows = self._masked[:words]
@@ -68,15 +68,15 @@ class Scratch:
 
     def take(self) -> Bitmap:
         """Return a buffer of a piece's words, which nobody else has until it is given back."""
-        if self._spare:
-            return self._spare.pop()
+        if self.spare:
+            return self.spare.pop()
         buffer = aligned((len(self._masked),), np.uint64)
         self._taken.append(buffer)
         return buffer[: len(self.rows)]
 
     def give(self, *buffers: Bitmap) -> None:
         """Give back what `take` returned."""
-        self._spare.extend(buffers)
+        self.spare.extend(buffers)
 
 
 def rows_of(term: Term, piece: Piece, out: Bitmap, scratch: Scratch) -> Bitmap:
@@ -123,7 +123,7 @@ def _in_runs(term: InRuns, piece: Piece, out: Bitmap) -> Bitmap:
 
 
 def _intersection(term: Intersection, piece: Piece, out: Bitmap, scratch: Scratch) -> Bitmap:
-    beside = scratch.take()
+    beside = scratch.spare.pop() if scratch.spare else scratch.take()
     bitmap = piece.bitmap
     rows: Bitmap | None = None
     into = out
@@ -143,7 +143,7 @@ def _intersection(term: Intersection, piece: Piece, out: Bitmap, scratch: Scratc
         # All that are taken away are taken at once: what is left has none of them.
         held = _any(term.taken, bitmap, beside)
         rows = _xor(piece.everyone, held, out) if rows is None else _xor(_or(rows, held, out), held, out)
-    scratch.give(beside)
+    scratch.spare.append(beside)
     return piece.everyone if rows is None else rows
 
 
@@ -162,17 +162,18 @@ def weight_of(rows: Bitmap, piece: Piece, scratch: Scratch) -> int:
     weights = piece.weights
     if weights is None:
         return int(_sum(_count(rows, scratch.counts), dtype=np.uint32))
-    _counted(rows, weights, scratch)
-    return _summed(weights.digits, scratch.weighed)
+    return _summed(weights.digits, _counted(rows, weights, scratch))
 
 
-def _counted(rows: Bitmap, weights: Weights, scratch: Scratch) -> None:
-    """Put into `scratch.weighed` how many of the rows each unit of the weights counts for."""
+def _counted(rows: Bitmap, weights: Weights, scratch: Scratch) -> NDArray[np.float64]:
+    """Return how many of the rows each unit of the weights counts for."""
     if rows is not scratch.rows:
         np.copyto(scratch.rows, rows)
     rest = rows.take(weights.sliced, None, scratch.rest, "clip")
     _and(rest, weights.slices, rest)
-    np.copyto(scratch.weighed, _count(scratch.masked, scratch.counts))
+    weighed = scratch.weighed
+    weighed[...] = _count(scratch.masked, scratch.counts)
+    return weighed
 
 
 def weights_of(bitmaps: Sequence[int], rows: Bitmap, piece: Piece, scratch: Scratch) -> list[int]:
@@ -195,11 +196,11 @@ def weights_by_run(rows: Bitmap, piece: Piece, values: int, scratch: Scratch) ->
     if weights is None:
         sums[held] = np.add.reduceat(_count(rows, scratch.counts), starts, dtype=np.int64)
         return sums.tolist()
-    _counted(rows, weights, scratch)
+    counted = _counted(rows, weights, scratch)
     of_slices = starts.searchsorted(weights.sliced, "right") - 1
     found = [0] * values
     for place, digit in enumerate(weights.digits):
-        each = digit * scratch.weighed
+        each = digit * counted
         by_run = np.add.reduceat(each[: piece.words], starts)
         by_run += np.bincount(of_slices, each[piece.words :], len(starts))
         sums[held] = by_run
@@ -236,13 +237,13 @@ def _weighed(
     _count(rows, counts)
     if not digits:
         return int(_sum(counts, dtype=np.uint32))
-    np.copyto(weighed, counts)
+    weighed[...] = counts
     return _summed(digits, weighed)
 
 
 def _summed(digits: Sequence[NDArray[np.float64]], counts: NDArray[np.float64]) -> int:
-    if len(digits) == 1:
-        return _dot(digits[0], counts)
+    if len(digits) == 1 and len(counts) <= ONE_THREADED:
+        return int(digits[0].dot(counts))
     return sum([_dot(digit, counts) << place * DIGIT for place, digit in enumerate(digits)])
 
 

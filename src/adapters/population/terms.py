@@ -79,7 +79,7 @@ class Columns:
         self.number = self.of_value.__getitem__
         # Of a multi dimension, whoever has none of the others need not have any.
         self.half = len(dimension.values) // 2 if self._single else len(dimension.values)
-        self.all = frozenset(self.bitmaps)
+        self.every = frozenset(self.bitmaps)
 
     def any_of(self, values: Sequence[str]) -> Term:
         """Return who holds any of the values, which are distinct."""
@@ -88,7 +88,7 @@ class Columns:
             return in_runs(wanted, self.bitmaps)
         if len(wanted) <= self.half:
             return Held(wanted) if wanted else NOBODY
-        unwanted = self.all.difference(wanted)
+        unwanted = self.every.difference(wanted)
         return Held([*unwanted], others=True) if unwanted else EVERYONE
 
     def none_of(self, values: Sequence[str]) -> Term:
@@ -111,6 +111,11 @@ class Layout:
         for dimension in [*(each for each in catalog.dimensions if each is not last), *([last] if last else [])]:
             self.columns[dimension.id] = Columns(dimension, self.bitmaps, clusters=clustered and dimension is last)
             self.bitmaps += len(dimension.values)
+        # What `_all` needs of each dimension; of a clustering one, nothing that it would go by.
+        self._plain = {
+            name: (each.number, *((0, frozenset()) if each.clusters else (each.half, each.every)))
+            for name, each in self.columns.items()
+        }
 
     def term(self, expression: Expression) -> Term:
         """Return what an expression asks."""
@@ -135,18 +140,18 @@ class Layout:
         kept = []
         taken: list[int] = []
         parts = []
+        plain = self._plain
         for condition in conditions:
             if type(condition) is HasAny:
-                columns = self.columns[condition.dimension]
-                wanted = list(map(columns.number, condition.values))
-                if columns.clusters or not wanted:
-                    parts.append(columns.any_of(condition.values))
-                elif len(wanted) <= columns.half:
-                    kept.append(wanted)
-                else:
-                    taken.extend(columns.all.difference(wanted))
-            else:
-                parts.append(self.term(condition))
+                number, half, every = plain[condition.dimension]
+                values = condition.values
+                if 0 < len(values) <= half:
+                    kept.append([*map(number, values)])
+                    continue
+                if values and every:
+                    taken += every - {*map(number, values)}
+                    continue
+            parts.append(self.term(condition))
         if parts or not (kept or taken):
             return intersection([Intersection(kept, taken), *parts])
         return Intersection(kept, taken)
