@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.population import BitmapIndex, blocks, running, threads
+from adapters.population import BitmapIndex, blocks, packing, running, threads
+from adapters.population.columns import CHUNK_ROWS
 from segmentation_core import Catalog, Clause, Plan, TooComplex, parse_filter
 from segmentation_core.listed_people import ListedPeople
 from segmentation_core.population import MOST_OVERLAPPING, MOST_SAMPLED, Overlap, Population
@@ -31,14 +32,19 @@ CASES = settings(max_examples=PROFILE.max_examples * 14 // 3)
 
 
 @contextmanager
-def small_blocks() -> Iterator[None]:
-    """Make blocks of two chunks of 64 rows, so that a hundred people make several, on all processors."""
+def small_blocks(words_to_a_run: float = packing.WORDS_TO_A_RUN, piece_words: int = 8) -> Iterator[None]:
+    """Make blocks of two chunks of 64 rows, so that a hundred people make several, on all processors.
+
+    A block is clustered if its runs have so many words on the average. Runs have whole lines of the cache, 8 words.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("people", "csv_table", "arrow_tables", "blocks", "sampling"):
+        for module in ("people", "csv_table", "arrow_tables"):
             patch.setattr(f"adapters.population.{module}.CHUNK_ROWS", 64)
-        for module in ("blocks", "sampling"):
-            patch.setattr(f"adapters.population.{module}.CHUNKS_IN_BLOCK", 2)
-        patch.setattr(threads, "FEWEST_BLOCKS", 2)
+        patch.setattr(packing, "CHUNKS_IN_BLOCK", 2)
+        patch.setattr(packing, "WORDS_TO_A_RUN", words_to_a_run)
+        patch.setattr(blocks, "PIECE_WORDS", piece_words)
+        patch.setattr(threads, "WORTH_A_THREAD", 8)
+        patch.setattr(threads, "FEWEST_WORDS", 1)
         patch.setattr(running, "WORTH_GATHERING", 1)
         yield
 
@@ -64,7 +70,10 @@ def test_every_engine_counts_like_the_reference(data: st.DataObject) -> None:
     catalog, people, weights = data.draw(tables())
     asked = [data.draw(filters(catalog)) for _ in range(FILTERS_IN_A_CASE)]
     plan = data.draw(plans(catalog))
-    agree(BitmapIndex.from_people(catalog, people, weights), ListedPeople(catalog, people, weights), asked, plan)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "WORDS_TO_A_RUN", data.draw(st.sampled_from([packing.WORDS_TO_A_RUN, 0])))
+        engine = BitmapIndex.from_people(catalog, people, weights)
+    agree(engine, ListedPeople(catalog, people, weights), asked, plan)
 
 
 @given(st.data())
@@ -72,7 +81,8 @@ def test_blocks_and_chunks_join_without_a_seam(data: st.DataObject) -> None:
     catalog, people, weights = data.draw(tables((0, 64, 127, 128, 129, 300)))
     asked = [data.draw(filters(catalog)) for _ in range(FILTERS_IN_A_CASE)]
     plan = data.draw(plans(catalog))
-    with small_blocks():
+    # All blocks are clustered, the longer ones are, or none is; a piece is a run, or has several or parts of them.
+    with small_blocks(data.draw(st.sampled_from([0, 0, 0.5, 64])), data.draw(st.sampled_from([8, 24, 2**14]))):
         engine = BitmapIndex.from_people(catalog, people, weights)
         assert len(engine.blocks) == -(-len(people) // 128)
         agree(engine, ListedPeople(catalog, people, weights), asked, plan)
@@ -100,7 +110,8 @@ WIDE = Catalog.from_json(
 
 @pytest.mark.parametrize("rows", [0, 1, 200])
 @pytest.mark.parametrize("weights", [(0,), (LARGEST,), ODD_WEIGHTS, (1,), (2**32 - 1, 2**32)])
-def test_wide_and_narrow_dimensions_and_any_weights(rows: int, weights: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("clustered", [False, True])
+def test_wide_and_narrow_dimensions_and_any_weights(rows: int, weights: tuple[int, ...], clustered: bool) -> None:  # noqa: FBT001
     people, _ = seeded_rows(WIDE, rows, seed=rows)
     weighed = [weights[i % len(weights)] for i in range(rows)]
     documents: list[dict[str, Any]] = [
@@ -109,20 +120,24 @@ def test_wide_and_narrow_dimensions_and_any_weights(rows: int, weights: tuple[in
         {"dimension": "city", "at_least": "c12"},
         {"and": [{"dimension": "city", "not_in": [f"c{i}" for i in range(290)]}, {"one": ["only"]}]},
         {"not": {"or": [{"likes": ["tea"]}, {"dimension": "one", "in": []}]}},
+        {"and": [{"or": [{"city": ["c3"]}, {"likes": ["tea"]}]}, {"not": {"city": ["c4", "c5"]}}]},
     ]
     plan = Plan(exact=True, clauses=(Clause((("c1", "c7"),), ("no tea",), {}),), certificate=None, fingerprint="")
     asked = [parse_filter(document, WIDE) for document in documents]
-    agree(BitmapIndex.from_people(WIDE, people, weighed), ListedPeople(WIDE, people, weighed), asked, plan)
+    with small_blocks(0 if clustered else 64, 64):
+        index = BitmapIndex.from_people(WIDE, people, weighed)
+        assert all(bool(block.runs) == clustered for block in index.blocks)
+        agree(index, ListedPeople(WIDE, people, weighed), asked, plan)
 
 
 def test_blocks_of_their_true_size_join_without_a_seam() -> None:
-    rows = blocks.BLOCK_ROWS + 70_000
+    rows = packing.CHUNKS_IN_BLOCK * CHUNK_ROWS + 70_000
     random = np.random.default_rng(0)
     city, tea = random.integers(0, 300, rows), random.integers(0, 2, rows)
     units = random.choice(random.integers(0, 2**40, 1000), rows)
     cities = pa.array([f"c{i}" for i in range(300)]).take(pa.array(city, pa.int64()))
     index = BitmapIndex.load(WIDE, pa.table({"city": cities, "one": ["only"] * rows, "tea": tea, "units": units}))
-    assert len(index.blocks) == 2
+    assert [len(block.runs) for block in index.blocks] == [301, 0]
     wanted = parse_filter({"and": [{"likes": ["tea"]}, {"dimension": "city", "at_most": "c99"}]}, WIDE)
     matching = (city < 100) & (tea == 1)
     assert index.size(wanted) == int(units[matching].sum())

@@ -103,7 +103,7 @@ def test_a_file_counts_like_the_people_in_it(folder: Path, data: st.DataObject) 
 
 @pytest.mark.parametrize("rows", [63, 64, 65, 128, 200])
 def test_chunks_join_without_a_seam(rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for reader in ("people", "csv_table", "arrow_tables", "blocks", "sampling"):
+    for reader in ("people", "csv_table", "arrow_tables"):
         monkeypatch.setattr(f"adapters.population.{reader}.CHUNK_ROWS", 64)
     kinds = [{"id": "single", "kind": "single", "values": [{"id": "a"}, {"id": "b"}]}]
     kinds += [{"id": "multi", "kind": "multi", "values": [{"id": "c"}, {"id": "d"}]}]
@@ -166,8 +166,8 @@ def test_asking_changes_nothing() -> None:
 def test_memory_is_one_bit_per_row_and_bitmap_in_whole_lines_of_the_cache() -> None:
     assert BitmapIndex.from_people(ONE, [{"d": "a"}] * 65).memory == 64 * (2 + 1)  # two values, and everyone
     weighed = BitmapIndex.from_people(HEAVY, [{"d": "a"}] * 65, [5] * 64 + [6])
-    # A floor of eight bytes for each of eight words, no slices, and two bytes for each row's place in the table.
-    assert weighed.memory == 64 * (2 + 1) + 64 + 2 * 65
+    # A floor of eight bytes for each of eight words, no slices, and four bytes for each row's place in the table.
+    assert weighed.memory == 64 * (2 + 1) + 64 + 4 * 65
     # One row of the first word is one above the floor: its slice, where that is, and what it counts.
     assert BitmapIndex.from_people(HEAVY, [{"d": "a"}] * 65, [5] * 63 + [6] * 2).memory == weighed.memory + 3 * 8
 

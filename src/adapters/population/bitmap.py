@@ -6,19 +6,20 @@ A filter is then a few wide operations on words, and a size is a count of bits, 
 from __future__ import annotations
 
 import os
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from adapters.population.blocks import blocks_of
+from adapters.population.blocks import PIECE_WORDS
 from adapters.population.facets import Conditions, conditions_of, costs, counts
 from adapters.population.overlaps import intersections
+from adapters.population.packing import blocks_of
 from adapters.population.people import read_people
-from adapters.population.running import rows_of, weight_of
+from adapters.population.running import Scratch, rows_of, weight_of
 from adapters.population.sampling import sampled
 from adapters.population.saved import is_saved, open_saved, save
 from adapters.population.tables import read_table
-from adapters.population.terms import EVERYONE, Layout, union
-from adapters.population.threads import each_block
+from adapters.population.terms import EVERYONE, Layout, narrowed, union
+from adapters.population.threads import each_piece
 from segmentation_core import expressions
 from segmentation_core.population import (
     Cost,
@@ -36,8 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from adapters.population.arrow_tables import ArrowTable
-    from adapters.population.blocks import Block
-    from adapters.population.running import Scratch
+    from adapters.population.blocks import Block, Piece
     from adapters.population.tables import Reading
     from adapters.population.terms import Term
     from segmentation_core.catalog import Catalog
@@ -56,9 +56,12 @@ class BitmapIndex(Population):
         """Take the packed rows; `load`, `from_people` and `open` make them."""
         self.catalog = catalog
         self.blocks = blocks
-        self._layout = Layout(catalog)
+        self._layout = Layout(catalog, clustered=any(block.runs for block in blocks))
         self._rows = sum(block.rows for block in blocks)
         self._spare: list[Scratch] = []
+        # The only piece, where there is no other and no question can be asked of less.
+        few = len(blocks) == 1 and blocks[0].words <= PIECE_WORDS and not blocks[0].runs
+        self._whole = blocks[0].pieces[0] if few else None
 
     @classmethod
     def load(
@@ -118,12 +121,12 @@ class BitmapIndex(Population):
 
     def size(self, wanted: Filter) -> int:
         refuse_foreign(wanted, self.catalog)
-        return sum(self._ask(partial(_weight, self._layout.term(wanted.expression))))
+        return self._weight(self._layout.term(wanted.expression))
 
     def sizes(self, wanted: Sequence[Filter]) -> tuple[int, ...]:
         for each in wanted:
             refuse_foreign(each, self.catalog)
-        return tuple(self._weights([self._layout.term(each.expression) for each in wanted]))
+        return tuple([self._weight(self._layout.term(each.expression)) for each in wanted])
 
     def facets(self, wanted: Filter) -> Facets:
         refuse_foreign(wanted, self.catalog)
@@ -143,7 +146,7 @@ class BitmapIndex(Population):
             refuse_foreign(each, self.catalog)
         terms = [self._layout.term(each.expression) for each in wanted]
         sizes: dict[tuple[int, ...], int] = {}
-        for found in self._ask(lambda block, scratch: intersections(terms, block, scratch)):
+        for found in self._ask(lambda piece, scratch: intersections(terms, piece, scratch)):
             for positions, size in found.items():
                 sizes[positions] = sizes.get(positions, 0) + size
         return overlap_of(sizes, len(terms))
@@ -152,7 +155,7 @@ class BitmapIndex(Population):
         refuse_foreign(wanted, self.catalog)
         conditions = expressions.top_level(wanted.expression)
         terms = [self._layout.term(condition) for condition in conditions]
-        size, *without = self._added(lambda block, scratch: costs(terms, block, scratch), 1 + len(terms))
+        size, *without = self._added(lambda piece, scratch: costs(terms, piece, scratch), 1 + len(terms))
         return Impact(
             size,
             tuple(
@@ -163,11 +166,8 @@ class BitmapIndex(Population):
 
     def plan_size(self, plan: Plan) -> PlanSize:
         reached = [self._layout.reached(clause) for clause in plan.clauses]
-        if len(reached) == 1:
-            (size,) = self._weights(reached)
-            return PlanSize((size,), size)
-        *clauses, total = self._weights([*reached, union(reached)])
-        return PlanSize(tuple(clauses), total)
+        clauses = tuple([self._weight(term) for term in reached])
+        return PlanSize(clauses, clauses[0] if len(clauses) == 1 else self._weight(union(reached)))
 
     def sample(self, wanted: Filter, rows: int) -> tuple[SampledRow, ...]:
         refuse_foreign(wanted, self.catalog)
@@ -180,27 +180,45 @@ class BitmapIndex(Population):
 
     def _counts(self, conditions: Conditions) -> list[int]:
         layout = self._layout
-        return self._added(lambda block, scratch: counts(layout, conditions, block, scratch), 1 + layout.bitmaps)
+        return self._added(lambda piece, scratch: counts(layout, conditions, piece, scratch), 1 + layout.bitmaps)
 
     def _by_value(self, found: list[int]) -> Counts:
-        each = iter(found)
+        columns = self._layout.columns
         return {
-            dimension.id: {value.id: next(each) for value in dimension.values} for dimension in self.catalog.dimensions
+            dimension.id: {value: found[number] for value, number in columns[dimension.id].of_value.items()}
+            for dimension in self.catalog.dimensions
         }
 
-    def _weights(self, terms: Sequence[Term]) -> list[int]:
-        return self._added(lambda block, scratch: [_weight(term, block, scratch) for term in terms], len(terms))
+    def _weight(self, term: Term) -> int:
+        piece = self._whole
+        if piece is not None:
+            scratch = self._spare.pop() if self._spare else Scratch().fit(piece)
+            weight = weight_of(rows_of(term, piece, scratch.rows, scratch), piece, scratch)
+            self._spare.append(scratch)
+            return weight
+        runs, rest = narrowed(term)
+        if runs is None:
+            return self._summed(term, self._pieces)
+        first = runs.dimension.start
+        values = [number - first for number in runs.numbers]
+        in_runs = [piece for block in self.blocks if block.runs for piece in block.within(values)]
+        others = [piece for block in self.blocks if not block.runs for piece in block.pieces]
+        return self._summed(rest, in_runs) + (self._summed(term, others) if others else 0)
 
-    def _added(self, ask: Callable[[Block, Scratch], list[int]], answers: int) -> list[int]:
-        """Return the answers of a block, added up over all of them."""
+    def _summed(self, term: Term, pieces: Sequence[Piece]) -> int:
+        def weight(piece: Piece, scratch: Scratch) -> int:
+            return weight_of(rows_of(term, piece, scratch.rows, scratch), piece, scratch)
+
+        return sum(each_piece(weight, pieces, self._spare))
+
+    def _added(self, ask: Callable[[Piece, Scratch], list[int]], answers: int) -> list[int]:
+        """Return the answers of a piece, added up over all of them."""
         found = self._ask(ask)
-        if len(found) == 1:
-            return found[0]
         return [sum(each) for each in zip(*found, strict=True)] if found else [0] * answers
 
-    def _ask(self, ask: Callable[[Block, Scratch], T]) -> list[T]:
-        return each_block(ask, self.blocks, self._spare)
+    def _ask(self, ask: Callable[[Piece, Scratch], T]) -> list[T]:
+        return each_piece(ask, self._pieces, self._spare)
 
-
-def _weight(term: Term, block: Block, scratch: Scratch) -> int:
-    return weight_of(rows_of(term, block, scratch.rows, scratch), block, scratch)
+    @cached_property
+    def _pieces(self) -> Sequence[Piece]:
+        return [piece for block in self.blocks for piece in block.pieces]

@@ -1,6 +1,6 @@
-"""Running terms over a block: which rows they mean, and how much these weigh.
+"""Running terms over a piece: which rows they mean, and how much these weigh.
 
-Each step is one call of numpy over the words of a block, which lets other threads go on meanwhile. Buffers are used
+Each step is one call of numpy over the words of a piece, which lets other threads go on meanwhile. Buffers are used
 again and again, so that they stay in the cache.
 """
 
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from adapters.population.blocks import DIGIT, aligned
-from adapters.population.terms import Held, Intersection, Union
+from adapters.population.blocks import DIGIT, aligned, spans
+from adapters.population.terms import Held, InRuns, Intersection, Union
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from adapters.population.blocks import Bitmap, Block
+    from adapters.population.blocks import Bitmap, Piece, Weights
     from adapters.population.terms import Term
 
 SPARSE = 3
@@ -34,11 +34,12 @@ _and, _or, _xor, _count, _sum = np.bitwise_and, np.bitwise_or, np.bitwise_xor, n
 
 
 class Scratch:
-    """Buffers for one thread at a time."""
+    """Buffers for one thread at a time. `spare` are those that `take` and `give` go through."""
 
     def __init__(self) -> None:
-        self._block: Block | None = None
-        self._spare: list[Bitmap] = []
+        self._piece: Piece | None = None
+        self._taken: list[Bitmap] = []
+        self.spare: list[Bitmap] = []
         self._masked = np.empty(0, dtype=np.uint64)
         self._counts = np.empty(0, dtype=np.uint8)
         self._weighed = np.empty(0, dtype=np.float64)
@@ -46,140 +47,185 @@ class Scratch:
         self.counts = self._counts
         self.weighed = self._weighed
 
-    def fit(self, block: Block) -> Scratch:
-        """Make the buffers as long as a block: `rows` its words, `rest` its slices, the others both of them."""
-        if block is self._block:
+    def fit(self, piece: Piece) -> Scratch:
+        """Make the buffers as long as a piece: `rows` its words, `rest` its slices, the others both of them."""
+        if piece is self._piece:
             return self
-        if block.counted > len(self._masked):
-            self._masked = aligned((block.counted,), np.uint64)
-            self._counts = np.empty(block.counted, dtype=np.uint8)
-            self._weighed = aligned((block.counted,), np.float64)
-        if self._block is None or block.words != self._block.words:
-            self._spare = []
-        self._block = block
-        self.masked = self._masked[: block.counted]
-        self.rows = self._masked[: block.words]
-        self.rest = self._masked[block.words : block.counted]
-        self.counts = self._counts[: block.counted]
-        self.weighed = self._weighed[: block.counted]
+        words, counted = piece.words, piece.counted
+        if counted > len(self._masked):
+            self._masked = aligned((counted,), np.uint64)
+            self._counts = np.empty(counted, dtype=np.uint8)
+            self._weighed = aligned((counted,), np.float64)
+            self._taken = []
+        self.spare = [each[:words] for each in self._taken]
+        self._piece = piece
+        self.masked = self._masked[:counted]
+        self.rows = self._masked[:words]
+        self.rest = self._masked[words:counted]
+        self.counts = self._counts[:counted]
+        self.weighed = self._weighed[:counted]
         return self
 
     def take(self) -> Bitmap:
-        """Return a buffer of a block's words, which nobody else has until it is given back."""
-        return self._spare.pop() if self._spare else aligned((len(self.rows),), np.uint64)
+        """Return a buffer of a piece's words, which nobody else has until it is given back."""
+        if self.spare:
+            return self.spare.pop()
+        buffer = aligned((len(self._masked),), np.uint64)
+        self._taken.append(buffer)
+        return buffer[: len(self.rows)]
 
     def give(self, *buffers: Bitmap) -> None:
         """Give back what `take` returned."""
-        self._spare.extend(buffers)
+        self.spare.extend(buffers)
 
 
-def rows_of(term: Term, block: Block, out: Bitmap, scratch: Scratch) -> Bitmap:
-    """Return the rows that a term means: in `out`, or one of the block's own bitmaps, which nobody may write to."""
-    if isinstance(term, Held):
-        return _held(term, block, out)
+def rows_of(term: Term, piece: Piece, out: Bitmap, scratch: Scratch) -> Bitmap:
+    """Return the rows that a term means: in `out`, or one of the piece's own bitmaps, which nobody may write to."""
     if isinstance(term, Intersection):
-        return _intersection(term, block, out, scratch)
+        return _intersection(term, piece, out, scratch)
+    if isinstance(term, Held):
+        return _held(term, piece, out)
+    if isinstance(term, InRuns):
+        return _in_runs(term, piece, out)
     if isinstance(term, Union):
-        return _union(term, block, out, scratch)
-    # Against everyone, not with `~`: the bits past the last row stay zero.
-    return _xor(block.everyone, rows_of(term.part, block, out, scratch), out)
+        return _union(term, piece, out, scratch)
+    # Against everyone, not with `~`: the bits of nobody stay zero.
+    return _xor(piece.everyone, rows_of(term.part, piece, out, scratch), out)
 
 
-def _held(term: Held, block: Block, out: Bitmap) -> Bitmap:
+def _held(term: Held, piece: Piece, out: Bitmap) -> Bitmap:
     bitmaps = term.bitmaps
     if not bitmaps:
         if term.others:
-            return block.everyone
+            return piece.everyone
         out.fill(0)
         return out
-    rows = _any(bitmaps, block.bitmap, out)
-    return _xor(block.everyone, rows, out) if term.others else rows
+    rows = _any(bitmaps, piece.bitmap, out)
+    return _xor(piece.everyone, rows, out) if term.others else rows
 
 
-def _any(bitmaps: Sequence[int], bitmap: Sequence[Bitmap], out: Bitmap) -> Bitmap:
+def _any(bitmaps: Sequence[int], bitmap: Sequence[Bitmap] | NDArray[np.uint64], out: Bitmap) -> Bitmap:
     numbers = iter(bitmaps)
-    rows = bitmap[next(numbers)]
+    rows: Bitmap = bitmap[next(numbers)]
     for number in numbers:
         rows = _or(rows, bitmap[number], out)
     return rows
 
 
-def _intersection(term: Intersection, block: Block, out: Bitmap, scratch: Scratch) -> Bitmap:
-    beside = scratch.take()
-    bitmap = block.bitmap
+def _in_runs(term: InRuns, piece: Piece, out: Bitmap) -> Bitmap:
+    if not piece.runs:
+        return _any(term.numbers, piece.bitmap, out)
+    out.fill(0)
+    first = term.dimension.start
+    for begun, ended in spans([number - first for number in term.numbers], piece.runs):
+        out[begun:ended] = piece.everyone[begun:ended]
+    return out
+
+
+def _intersection(term: Intersection, piece: Piece, out: Bitmap, scratch: Scratch) -> Bitmap:
+    beside = scratch.spare.pop() if scratch.spare else scratch.take()
+    bitmap = piece.bitmap
     rows: Bitmap | None = None
-    for part in term.parts:
-        into = out if rows is None else beside
-        if isinstance(part, Held) and part.bitmaps:
-            # As `_any`, written out: it is where the time goes.
-            numbers = iter(part.bitmaps)
-            held = bitmap[next(numbers)]
-            for number in numbers:
-                held = _or(held, bitmap[number], into)
-            if part.others:
-                # What both have, taken from the first.
-                rows = block.everyone if rows is None else rows
-                rows = _xor(rows, _and(rows, held, beside), out)
-                continue
-        else:
-            held = rows_of(part, block, into, scratch)
+    into = out
+    for bitmaps in term.kept:
+        # As `_any`, written out: it is where the time goes.
+        numbers = iter(bitmaps)
+        held = bitmap[next(numbers)]
+        for number in numbers:
+            held = _or(held, bitmap[number], into)
         rows = held if rows is None else _and(rows, held, out)
-    scratch.give(beside)
-    return block.everyone if rows is None else rows
+        into = beside
+    for part in term.parts:
+        held = rows_of(part, piece, into, scratch)
+        rows = held if rows is None else _and(rows, held, out)
+        into = beside
+    if term.taken:
+        # All that are taken away are taken at once: what is left has none of them.
+        held = _any(term.taken, bitmap, beside)
+        rows = _xor(piece.everyone, held, out) if rows is None else _xor(_or(rows, held, out), held, out)
+    scratch.spare.append(beside)
+    return piece.everyone if rows is None else rows
 
 
-def _union(term: Union, block: Block, out: Bitmap, scratch: Scratch) -> Bitmap:
+def _union(term: Union, piece: Piece, out: Bitmap, scratch: Scratch) -> Bitmap:
     parts = iter(term.parts)
-    rows = rows_of(next(parts), block, out, scratch)
+    rows = rows_of(next(parts), piece, out, scratch)
     beside = scratch.take()
     for part in parts:
-        rows = _or(rows, rows_of(part, block, beside, scratch), out)
+        rows = _or(rows, rows_of(part, piece, beside, scratch), out)
     scratch.give(beside)
     return rows
 
 
-def weight_of(rows: Bitmap, block: Block, scratch: Scratch) -> int:
-    """Return what rows weigh, exactly. `rows` are of this block; quickest where they stand in `scratch.rows`."""
-    weights = block.weights
+def weight_of(rows: Bitmap, piece: Piece, scratch: Scratch) -> int:
+    """Return what rows weigh, exactly. `rows` are of this piece; quickest where they stand in `scratch.rows`."""
+    weights = piece.weights
     if weights is None:
         return int(_sum(_count(rows, scratch.counts), dtype=np.uint32))
+    return _summed(weights.digits, _counted(rows, weights, scratch))
+
+
+def _counted(rows: Bitmap, weights: Weights, scratch: Scratch) -> NDArray[np.float64]:
+    """Return how many of the rows each unit of the weights counts for."""
     if rows is not scratch.rows:
         np.copyto(scratch.rows, rows)
     rest = rows.take(weights.sliced, None, scratch.rest, "clip")
     _and(rest, weights.slices, rest)
-    return _weighed(scratch.masked, weights.digits, scratch.counts, scratch.weighed)
+    weighed = scratch.weighed
+    weighed[...] = _count(scratch.masked, scratch.counts)
+    return weighed
 
 
-def weights_of(bitmaps: Sequence[int], rows: Bitmap, block: Block, scratch: Scratch) -> list[int]:
+def weights_of(bitmaps: Sequence[int], rows: Bitmap, piece: Piece, scratch: Scratch) -> list[int]:
     """Return, for each of the bitmaps, what those of the `rows` weigh that are in it, exactly."""
-    if len(bitmaps) >= WORTH_GATHERING and np.count_nonzero(rows) * SPARSE < block.words:
-        return _weights_gathered(bitmaps, rows, block)
+    if len(bitmaps) >= WORTH_GATHERING and np.count_nonzero(rows) * SPARSE < piece.words:
+        return _weights_gathered(bitmaps, rows, piece)
     out = scratch.rows
     kept = scratch.take()
     np.copyto(kept, rows)
-    weights = [weight_of(_and(block.bitmap[number], kept, out), block, scratch) for number in bitmaps]
+    weights = [weight_of(_and(piece.bitmap[number], kept, out), piece, scratch) for number in bitmaps]
     scratch.give(kept)
     return weights
 
 
-def _weights_gathered(bitmaps: Sequence[int], rows: Bitmap, block: Block) -> list[int]:
+def weights_by_run(rows: Bitmap, piece: Piece, values: int, scratch: Scratch) -> list[int]:
+    """Return what the rows weigh that are in the run of each of the clustering dimension's values, exactly."""
+    held, starts = piece.starts
+    weights = piece.weights
+    sums = np.zeros(values, dtype=np.int64)
+    if weights is None:
+        sums[held] = np.add.reduceat(_count(rows, scratch.counts), starts, dtype=np.int64)
+        return sums.tolist()
+    counted = _counted(rows, weights, scratch)
+    of_slices = starts.searchsorted(weights.sliced, "right") - 1
+    found = [0] * values
+    for place, digit in enumerate(weights.digits):
+        each = digit * counted
+        by_run = np.add.reduceat(each[: piece.words], starts)
+        by_run += np.bincount(of_slices, each[piece.words :], len(starts))
+        sums[held] = by_run
+        found = [sum(pair) for pair in zip(found, [each << place * DIGIT for each in sums.tolist()], strict=True)]
+    return found
+
+
+def _weights_gathered(bitmaps: Sequence[int], rows: Bitmap, piece: Piece) -> list[int]:
     """Gather the words, and the slices, that have any of the rows, and look at these alone."""
     where = np.flatnonzero(rows)
     masked = rows[where]
     digits: Sequence[NDArray[np.float64]] = ()
-    if block.weights is not None:
-        rest = rows[block.weights.sliced] & block.weights.slices
+    if piece.weights is not None:
+        rest = rows[piece.weights.sliced] & piece.weights.slices
         hit = np.flatnonzero(rest)
         masked = np.concatenate([masked, rest[hit]])
-        counted = np.concatenate([where, block.words + hit])
-        where = np.concatenate([where, block.weights.sliced[hit]])
-        digits = [digit[counted] for digit in block.weights.digits]
+        counted = np.concatenate([where, piece.words + hit])
+        where = np.concatenate([where, piece.weights.sliced[hit]])
+        digits = [digit[counted] for digit in piece.weights.digits]
     held = np.empty_like(masked)
     counts = np.empty(len(masked), dtype=np.uint8)
     weighed = np.empty(len(masked), dtype=np.float64)
     weights = []
     for number in bitmaps:
-        block.bitmap[number].take(where, None, held, "clip")
+        piece.bitmap[number].take(where, None, held, "clip")
         _and(held, masked, held)
         weights.append(_weighed(held, digits, counts, weighed))
     return weights
@@ -191,8 +237,14 @@ def _weighed(
     _count(rows, counts)
     if not digits:
         return int(_sum(counts, dtype=np.uint32))
-    np.copyto(weighed, counts)
-    return sum([_dot(digit, weighed) << place * DIGIT for place, digit in enumerate(digits)])
+    weighed[...] = counts
+    return _summed(digits, weighed)
+
+
+def _summed(digits: Sequence[NDArray[np.float64]], counts: NDArray[np.float64]) -> int:
+    if len(digits) == 1 and len(counts) <= ONE_THREADED:
+        return int(digits[0].dot(counts))
+    return sum([_dot(digit, counts) << place * DIGIT for place, digit in enumerate(digits)])
 
 
 def _dot(units: NDArray[np.float64], counts: NDArray[np.float64]) -> int:

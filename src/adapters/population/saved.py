@@ -10,8 +10,8 @@
 
 All numbers are little-endian. The contents stand at the end, as in Parquet, because a file is written while its table
 is still being read. Opening checks the tail, the file's length and the contents; each block has a checksum besides,
-which `verify` reads (docs/decisions/0009). How many rows a block has belongs to the format: another `BLOCK_ROWS` is
-another version.
+which `verify` reads (docs/decisions/0009). How bitmaps are numbered, and which dimension has runs, belongs to the
+format (`terms.Layout`): another order is another version.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from segmentation_core.catalog import Catalog
 
-MAGIC = b"segmentation\r\n\x1a\x01"
+MAGIC = b"segmentation\r\n\x1a\x02"
 """What the file begins and ends with; the last byte is the format's version."""
 
 PAGE = 4096
@@ -48,13 +48,20 @@ _AGAIN = "an index that this version has made: segmentation population build"
 
 
 class Extent(msgspec.Struct, frozen=True):
-    """Where a block stands, what it measures, and the CRC-32 of its bytes. Without weights the last two are 0."""
+    """Where a block stands, what it measures, and the CRC-32 of its bytes.
+
+    `bitmaps` counts that of everyone with them. `runs` are the block's own; `places` is 0 where there are none, and so
+    are `digits` and `slices` without weights.
+    """
 
     offset: int
     length: int
     checksum: int
     rows: int
     words: int
+    bitmaps: int
+    runs: tuple[int, ...] = ()
+    places: int = 0
     digits: int = 0
     slices: int = 0
 
@@ -69,7 +76,6 @@ class Contents(msgspec.Struct, frozen=True):
     fingerprint: str
     dimensions: dict[str, tuple[str, ...]]
     rows: int
-    bitmaps: int
     blocks: tuple[Extent, ...]
 
 
@@ -106,7 +112,6 @@ def save(path: str | os.PathLike[str], catalog: Catalog, blocks: Iterable[Block]
                 data_fingerprint(catalog),
                 {each.id: tuple(each.positions) for each in catalog.dimensions},
                 sum(extent.rows for extent in extents),
-                sum(len(each.values) for each in catalog.dimensions) + 1,
                 tuple(extents),
             )
         )
@@ -129,7 +134,7 @@ def open_saved(path: str | os.PathLike[str], catalog: Catalog) -> list[Block]:
             f"was made for the catalogue {contents.catalog!r}, not {catalog.title!r}: {_difference(contents, catalog)}"
         )
         raise DataError(Problem(str(path), message, contents.catalog, "an index that was made for this catalogue"))
-    return [_block(mapped, extent, contents.bitmaps) for extent in contents.blocks]
+    return [_block(mapped, extent) for extent in contents.blocks]
 
 
 def verify(path: str | os.PathLike[str]) -> None:
@@ -155,7 +160,18 @@ def _write_block(file: IO[bytes], block: Block) -> Extent:
             checksum = zlib.crc32(part, checksum)
             file.write(part)
     digits, slices = (len(block.weights.units), len(block.weights.slices)) if block.weights else (0, 0)
-    return Extent(offset, file.tell() - offset, checksum, block.rows, block.words, digits, slices)
+    return Extent(
+        offset,
+        file.tell() - offset,
+        checksum,
+        block.rows,
+        block.words,
+        len(block.bitmaps),
+        tuple(block.runs),
+        0 if block.places is None else len(block.places),
+        digits,
+        slices,
+    )
 
 
 def _mapped(path: str | os.PathLike[str]) -> tuple[mmap.mmap, Contents]:
@@ -181,7 +197,7 @@ def _mapped(path: str | os.PathLike[str]) -> tuple[mmap.mmap, Contents]:
     return mapped, msgspec.json.decode(text, type=Contents)
 
 
-def _block(mapped: mmap.mmap, extent: Extent, bitmaps: int) -> Block:
+def _block(mapped: mmap.mmap, extent: Extent) -> Block:
     offset = extent.offset
 
     def view(kind: str, *shape: int) -> NDArray[Any]:
@@ -191,12 +207,13 @@ def _block(mapped: mmap.mmap, extent: Extent, bitmaps: int) -> Block:
         offset += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
         return array
 
-    packed = view("<u8", bitmaps, extent.words)
-    if not extent.digits:
-        return Block(extent.rows, packed)
-    units = view("<f8", extent.digits, extent.words + extent.slices)
-    weights = Weights(units, view("<i8", extent.slices), view("<u8", extent.slices), view("<u2", extent.rows))
-    return Block(extent.rows, packed, weights)
+    bitmaps = view("<u8", extent.bitmaps, extent.words)
+    places = view("<u4", extent.places) if extent.places else None
+    weights = None
+    if extent.digits:
+        units = view("<f8", extent.digits, extent.words + extent.slices)
+        weights = Weights(units, view("<i8", extent.slices), view("<u8", extent.slices))
+    return Block(extent.rows, bitmaps, extent.runs, places, weights)
 
 
 def _difference(contents: Contents, catalog: Catalog) -> str:

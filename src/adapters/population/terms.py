@@ -1,7 +1,8 @@
-"""What an expression, or the lists of a plan, ask of bitmaps: terms, made once for a question and run on every block.
+"""What an expression, or the lists of a plan, ask of bitmaps: terms, made once for a question and run on every piece.
 
-Each value of the catalogue has a bitmap, which `Layout` numbers. Terms name bitmaps by these numbers. Of a single
-dimension everyone holds just one value, so that the fewer of the wanted and the unwanted bitmaps are enough.
+Each value of the catalogue has a number, by which terms name it: `Layout`. Of a single dimension everyone holds just
+one value, so that the fewer of the wanted and the unwanted bitmaps are enough; and whatever is said of the clustering
+dimension alone comes to some of its values, which are looked for in their runs (`blocks.py`).
 """
 
 from __future__ import annotations
@@ -28,14 +29,23 @@ class Held(msgspec.Struct, frozen=True):
     others: bool = False
 
 
-class Intersection(msgspec.Struct, frozen=True):
-    """The rows of all parts, of which there is at least one."""
+class InRuns(msgspec.Struct, frozen=True):
+    """The rows that hold any of the values `numbers`, which ascend: some of the clustering dimension's, but not all."""
 
-    parts: Sequence[Term]
+    numbers: Sequence[int]
+    dimension: range
+
+
+class Intersection(msgspec.Struct, frozen=True):
+    """The rows of any bitmap of each of `kept`, of no bitmap of `taken`, and of all `parts`. One of them has some."""
+
+    kept: Sequence[Sequence[int]]
+    taken: Sequence[int]
+    parts: Sequence[Term] = ()
 
 
 class Union(msgspec.Struct, frozen=True):
-    """The rows of any part, of which there is at least one."""
+    """The rows of any part, of which there are at least two."""
 
     parts: Sequence[Term]
 
@@ -46,73 +56,105 @@ class Complement(msgspec.Struct, frozen=True):
     part: Term
 
 
-Term: TypeAlias = Held | Intersection | Union | Complement
+Term: TypeAlias = Held | InRuns | Intersection | Union | Complement
 
 EVERYONE = Held((), others=True)
+NOBODY = Held(())
 
 
 class Columns:
-    """The bitmaps of one dimension: the numbers of its values' bitmaps, in the catalogue's order.
+    """One dimension: the numbers of its values, in the catalogue's order.
 
-    `weighed` are those that have to be weighed for all to be known.
+    `weighed` are those that have to be weighed for all to be known. `clusters` tells whether its values may have runs.
     """
 
-    def __init__(self, dimension: Dimension, first: int) -> None:
+    def __init__(self, dimension: Dimension, first: int, *, clusters: bool = False) -> None:
         self.dimension = dimension
         self.bitmaps = range(first, first + len(dimension.values))
         self.of_value = {value.id: first + position for position, value in enumerate(dimension.values)}
+        self.clusters = clusters
         self._single = not dimension.multi
         # Of a single dimension, the last value has whoever none of the others has.
         self.weighed = self.bitmaps[:-1] if self._single else self.bitmaps
-        self._number = self.of_value.__getitem__
+        self.number = self.of_value.__getitem__
         # Of a multi dimension, whoever has none of the others need not have any.
-        self._half = len(dimension.values) // 2 if self._single else len(dimension.values)
+        self.half = len(dimension.values) // 2 if self._single else len(dimension.values)
+        self.every = frozenset(self.bitmaps)
 
-    def any_of(self, values: Sequence[str]) -> Held:
+    def any_of(self, values: Sequence[str]) -> Term:
         """Return who holds any of the values, which are distinct."""
-        wanted = list(map(self._number, values))
-        if len(wanted) > self._half:
-            # Taking away costs one step more than keeping.
-            unwanted = set(self.bitmaps).difference(wanted)
-            if len(unwanted) + 1 < len(wanted) or not unwanted:
-                return Held([*unwanted], others=True)
-        return Held(wanted)
+        wanted = list(map(self.number, values))
+        if self.clusters:
+            return in_runs(wanted, self.bitmaps)
+        if len(wanted) <= self.half:
+            return Held(wanted) if wanted else NOBODY
+        unwanted = self.every.difference(wanted)
+        return Held([*unwanted], others=True) if unwanted else EVERYONE
 
-    def none_of(self, values: Sequence[str]) -> Held:
+    def none_of(self, values: Sequence[str]) -> Term:
         """Return who holds none of the values, which are distinct."""
-        if not self._single:
-            return Held([self.of_value[value] for value in values], others=True)
-        return self.any_of([value for value in self.of_value if value not in set(values)])
+        return complement(self.any_of(values))
 
 
 class Layout:
-    """Which bitmap is whose: dimension after dimension and value after value, as the catalogue has them."""
+    """Which bitmap is whose: dimension after dimension and value after value, as the catalogue has them.
 
-    def __init__(self, catalog: Catalog) -> None:
+    The clustering dimension is the last one, so that the other numbers hold where it has no bitmaps. `clustered` tells
+    whether there are such blocks.
+    """
+
+    def __init__(self, catalog: Catalog, *, clustered: bool) -> None:
         self.catalog = catalog
         self.columns: dict[str, Columns] = {}
         self.bitmaps = 0
-        for dimension in catalog.dimensions:
-            self.columns[dimension.id] = Columns(dimension, self.bitmaps)
+        last = clustering(catalog)
+        for dimension in [*(each for each in catalog.dimensions if each is not last), *([last] if last else [])]:
+            self.columns[dimension.id] = Columns(dimension, self.bitmaps, clusters=clustered and dimension is last)
             self.bitmaps += len(dimension.values)
+        # What `_all` needs of each dimension; of a clustering one, nothing that it would go by.
+        self._plain = {
+            name: (each.number, *((0, frozenset()) if each.clusters else (each.half, each.every)))
+            for name, each in self.columns.items()
+        }
 
     def term(self, expression: Expression) -> Term:
         """Return what an expression asks."""
-        # By far most are these two, and a question of microseconds begins here: `match` would take some.
+        # By far most are an `and` of these, and a question of microseconds begins here: `match` would take some.
+        if isinstance(expression, And):
+            return self._all(expression.parts)
         if isinstance(expression, HasAny):
             return self.columns[expression.dimension].any_of(expression.values)
-        if isinstance(expression, And):
-            return intersection([self.term(part) for part in expression.parts])
         match expression:
             case Or(parts):
                 return union([self.term(part) for part in parts])
             case Not(part):
                 return complement(self.term(part))
             case HasAll(dimension, values):
-                of_value = self.columns[dimension].of_value
-                return intersection([Held([of_value[value]]) for value in values])
+                columns = self.columns[dimension]
+                return intersection([columns.any_of((value,)) for value in values])
             case none:
                 return self.columns[none.dimension].none_of(none.values)
+
+    def _all(self, conditions: Sequence[Expression]) -> Term:
+        """Return what all conditions ask: without a term for each, where they are of few values of one dimension."""
+        kept = []
+        taken: list[int] = []
+        parts = []
+        plain = self._plain
+        for condition in conditions:
+            if type(condition) is HasAny:
+                number, half, every = plain[condition.dimension]
+                values = condition.values
+                if 0 < len(values) <= half:
+                    kept.append([*map(number, values)])
+                    continue
+                if values and every:
+                    taken += every - {*map(number, values)}
+                    continue
+            parts.append(self.term(condition))
+        if parts or not (kept or taken):
+            return intersection([Intersection(kept, taken), *parts])
+        return Intersection(kept, taken)
 
     def reached(self, clause: Clause) -> Term:
         """Return whom one ad set reaches: on a list of every group, on no excluded list, and allowed.
@@ -127,43 +169,99 @@ class Layout:
     def _listed(self, segment: str) -> Term:
         return intersection([self._traced(trace) for trace in self.catalog.segment[segment].traces])
 
-    def _traced(self, trace: Trace) -> Held:
+    def _traced(self, trace: Trace) -> Term:
         columns = self.columns[trace.dimension]
         return (columns.none_of if trace.absent else columns.any_of)(tuple(dict.fromkeys(trace.values)))
 
 
+def clustering(catalog: Catalog) -> Dimension | None:
+    """Return the dimension by whose values rows may stand: of the single ones the first of those with most values."""
+    singles = [each for each in catalog.dimensions if not each.multi and len(each.values) > 1]
+    return max(singles, key=lambda each: len(each.values), default=None)
+
+
+def in_runs(numbers: Iterable[int], dimension: range) -> Term:
+    """Return the rows of any of the values of the clustering dimension."""
+    ascending = sorted(set(numbers))
+    if not ascending:
+        return NOBODY
+    return InRuns(ascending, dimension) if len(ascending) < len(dimension) else EVERYONE
+
+
+def narrowed(term: Term) -> tuple[InRuns | None, Term]:
+    """Return in which runs all rows of a term are, if it says so, and which rows of these they are."""
+    if isinstance(term, InRuns):
+        return term, EVERYONE
+    if isinstance(term, Intersection) and term.parts and isinstance(term.parts[0], InRuns):
+        rest = (Intersection(term.kept, term.taken), *term.parts[1:])
+        return term.parts[0], intersection(rest)
+    return None, term
+
+
 def intersection(parts: Iterable[Term]) -> Term:
-    """Return the rows of all parts: everyone, if there are none."""
-    kept: list[Term] = []
-    taken: list[Term] = []
+    """Return the rows of all parts: everyone, if there are none. A condition on runs becomes the first part."""
+    kept: list[Sequence[int]] = []
+    taken: list[int] = []
+    asked: list[Term] = []
+    for part in _flat(parts):
+        if part == NOBODY:
+            return NOBODY
+        if not isinstance(part, Held):
+            asked.append(part)
+        elif part.others:
+            taken.extend(part.bitmaps)
+        else:
+            kept.append(part.bitmaps)
+    runs = [part for part in asked if isinstance(part, InRuns)]
+    if runs:
+        common = set(runs[0].numbers).intersection(*(each.numbers for each in runs))
+        if not common:
+            return NOBODY
+        asked = [in_runs(common, runs[0].dimension), *(part for part in asked if not isinstance(part, InRuns))]
+    if kept or taken:
+        if asked or len(kept) + bool(taken) > 1:
+            return Intersection(kept, taken, asked)
+        return Held(kept[0]) if kept else Held(taken, others=True)
+    if len(asked) > 1:
+        return Intersection(kept, taken, asked)
+    return asked[0] if asked else EVERYONE
+
+
+def _flat(parts: Iterable[Term]) -> Iterable[Term]:
     for part in parts:
-        if type(part) is not Held or not part.others:
-            kept.append(part)
-        elif part.bitmaps:
-            taken.append(part)
-    # What is not a complement comes first: the others can then be taken from it in place.
-    kept += taken
-    return _joined(Intersection, kept) if kept else EVERYONE
+        if isinstance(part, Intersection):
+            yield from map(Held, part.kept)
+            yield Held(part.taken, others=True)
+            yield from part.parts
+        else:
+            yield part
 
 
 def union(parts: Iterable[Term]) -> Term:
-    """Return the rows of any part: nobody, if there are none. Plain bitmaps become one part."""
-    plain: list[int] = []
+    """Return the rows of any part: nobody, if there are none. Plain bitmaps become one part, and so do runs."""
+    plain: dict[int, None] = {}
+    runs: list[InRuns] = []
     asked: list[Term] = []
     for part in parts:
         if isinstance(part, Held) and not part.others:
-            plain.extend(part.bitmaps)
+            plain.update(dict.fromkeys(part.bitmaps))
+        elif isinstance(part, InRuns):
+            runs.append(part)
         else:
             asked.append(part)
-    if plain or not asked:
-        asked.insert(0, Held([*dict.fromkeys(plain)]))
-    return _joined(Union, asked)
+    if runs:
+        asked.insert(0, in_runs({number for each in runs for number in each.numbers}, runs[0].dimension))
+    if plain:
+        asked.insert(0, Held([*plain]))
+    if len(asked) > 1:
+        return EVERYONE if EVERYONE in asked else Union(asked)
+    return asked[0] if asked else NOBODY
 
 
 def complement(part: Term) -> Term:
     """Return the rows that are not of the part."""
-    return Held(part.bitmaps, not part.others) if isinstance(part, Held) else Complement(part)
-
-
-def _joined(of: type[Intersection | Union], parts: list[Term]) -> Term:
-    return parts[0] if len(parts) == 1 else of(parts)
+    if isinstance(part, Held):
+        return Held(part.bitmaps, not part.others)
+    if isinstance(part, InRuns):
+        return in_runs(set(part.dimension).difference(part.numbers), part.dimension)
+    return Complement(part)

@@ -1,4 +1,4 @@
-"""Going through blocks on as many threads as there are processors: numpy lets them run side by side."""
+"""Going through pieces on as many threads as there are processors: numpy lets them run side by side."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
 
+from adapters.population.blocks import PIECE_WORDS
 from adapters.population.running import Scratch
 from segmentation_core.errors import Unavailable
 
@@ -14,12 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from threading import Event
 
-    from adapters.population.blocks import Block
+    from adapters.population.blocks import Piece
 
 T = TypeVar("T")
 
-FEWEST_BLOCKS = 3
-"""Of fewer blocks one thread has done its share before another has started."""
+WORTH_A_THREAD = 2 * PIECE_WORDS
+"""Of no more words than these one thread has done its share before another has started."""
+
+FEWEST_WORDS = PIECE_WORDS // 4
+"""Where pieces have fewer on the average, threads wait for each other between the calls that they make."""
 
 stopping: ContextVar[Event | None] = ContextVar("stopping", default=None)
 """What is set when nobody waits for the answer any more."""
@@ -30,31 +34,27 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def each_block(ask: Callable[[Block, Scratch], T], blocks: Sequence[Block], spare: list[Scratch]) -> list[T]:
-    """Return what `ask` answers for each block; `spare` lends each thread a scratch.
+def each_piece(ask: Callable[[Piece, Scratch], T], pieces: Sequence[Piece], spare: list[Scratch]) -> list[T]:
+    """Return what `ask` answers for each piece; `spare` lends each thread a scratch.
 
-    Raises Unavailable where the question is stopped before its end, between two blocks.
+    Raises Unavailable where the question is stopped before its end, between two pieces.
     """
-    if len(blocks) == 1:
-        scratch = spare.pop() if spare else Scratch()
-        answer = ask(blocks[0], scratch.fit(blocks[0]))
-        spare.append(scratch)
-        return [answer]
     stop = stopping.get()
     answers: dict[int, T] = {}
-    numbers = iter(range(len(blocks)))
+    numbers = iter(range(len(pieces)))
 
     def work() -> None:
         scratch = spare.pop() if spare else Scratch()
         for number in numbers:
-            if stop is not None and stop.is_set():
+            if stop is not None and number and stop.is_set():
                 break
-            block = blocks[number]
-            answers[number] = ask(block, scratch.fit(block))
+            piece = pieces[number]
+            answers[number] = ask(piece, scratch.fit(piece))
         spare.append(scratch)
 
-    others = min(processors(), len(blocks)) - 1 if len(blocks) >= FEWEST_BLOCKS else 0
-    if others > 0:
+    words = sum(piece.words for piece in pieces)
+    others = min(processors(), len(pieces)) - 1
+    if others > 0 and words > WORTH_A_THREAD and words >= FEWEST_WORDS * len(pieces):
         with ThreadPoolExecutor(others) as pool:
             running = [pool.submit(work) for _ in range(others)]
             work()
@@ -62,7 +62,7 @@ def each_block(ask: Callable[[Block, Scratch], T], blocks: Sequence[Block], spar
                 future.result()
     else:
         work()
-    if len(answers) < len(blocks):
+    if len(answers) < len(pieces):
         message = "the question was stopped before its end: it takes longer than it may"
         raise Unavailable(message)
-    return [answers[number] for number in range(len(blocks))]
+    return [answers[number] for number in range(len(pieces))]
