@@ -188,7 +188,7 @@ QUESTIONS: dict[str, tuple[tuple[Statement, ...], dict[str, Any]]] = {
     "users": ((users.PAGE, users.COUNT), {"search": "i"}),
     "audit": ((audit.PAGE, audit.BY_IDS, audit.COUNT), {}),
     "audit of an actor": ((audit.PAGE, audit.BY_IDS, audit.COUNT), {"action": "did", "actor": "user 8"}),
-    "session": ((sessions.FIND,), {"id": "session 1470"}),
+    "session": ((sessions.FIND,), {}),
 }
 """What the API asks for a page, a search and a count, in the words of the stores."""
 
@@ -212,7 +212,7 @@ def test_pages_searches_and_counts_are_quick_at_the_database_however_far(
         for name, (statements, given) in QUESTIONS.items():
             for offset in (0, farthest):
                 values = VALUES | NOTHING_ASKED | given | {"offset": offset, "limit": 20}
-                values["ids"] = asked.rows(statements[0], values) if len(statements) == 3 else []
+                values["ids"] = asked.rows(statements[0], values) if len(statements) == 3 else ["session 1470"]
                 medians = (median_of(asked, statements, values) for _ in range(5))
                 # Again where it was slow: what else the machine did meanwhile is not the database's.
                 if not any(median < allowed for median in medians):
