@@ -120,7 +120,8 @@ class Transaction:
         values["scope"] = self.scope.company_id
         async with self._open.cursor(row_factory=kwargs_row(made)) as cursor:
             await cursor.execute(statement.sql(self.scope, values).encode(), values)
-            return await cursor.fetchall() if cursor.description else []
+            given = cursor.pgresult  # asked itself: a cursor's `description` makes an object of each column
+            return await cursor.fetchall() if given and given.nfields else []
 
     @property
     def _open(self) -> AsyncConnection[Any]:

@@ -96,6 +96,8 @@ async def only_known_parameters(connection: ASGIConnection[Any, Any, Any, Any], 
 
     It awaits nothing, and is a coroutine all the same: Litestar would run a plain function on another thread.
     """
+    if not connection.scope["query_string"]:
+        return
     known = handler.opt.get("query", ())
     query = connection.scope["query_string"].decode("latin-1")
     try:
