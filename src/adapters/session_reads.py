@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from segmentation_core.sessions import Session
     from segmentation_core.users import User
 
-MOST_AT_ONCE: Final = 2
-"""How many reads are under way at once. What is asked for meanwhile is the next one's."""
+MOST_AT_ONCE: Final = 4
+"""How many reads may be under way at once: a second one begins only where the first is slow."""
+
+SLOW: Final = 0.05
+"""After how many seconds a read is slow. What is asked for before is the next one's."""
 
 SECONDS: Final = 6.0
 """How long a read may take: past what the database gives a statement, so only a connection that hangs takes it all."""
@@ -29,6 +32,7 @@ class GatheredReads(SessionReads):
         self._work = work
         self._asked: dict[str, asyncio.Future[tuple[Session, User] | None]] = {}
         self._reading = 0
+        self._began = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def find(self, session_id: str) -> tuple[Session, User] | None:
@@ -36,7 +40,8 @@ class GatheredReads(SessionReads):
         asked = self._asked.get(session_id)
         if asked is None:
             asked = self._asked[session_id] = asyncio.get_running_loop().create_future()
-            if self._reading < MOST_AT_ONCE:
+            is_slow = asyncio.get_running_loop().time() > self._began + SLOW
+            if not self._reading or (is_slow and self._reading < MOST_AT_ONCE):
                 self._reading += 1
                 reading = asyncio.get_running_loop().create_task(self._read_on(), context=Context())  # no one request's
                 self._tasks.add(reading)
@@ -48,6 +53,7 @@ class GatheredReads(SessionReads):
         try:
             while self._asked:
                 asked, self._asked = self._asked, {}
+                self._began = asyncio.get_running_loop().time()
                 await self._answer(asked)
         finally:
             self._reading -= 1  # in the step that saw that nothing is asked: later, what is asked meanwhile would wait

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.adapt import AdaptersMap
-from psycopg.types.datetime import TimestamptzLoader
 from psycopg.types.numeric import Int8Dumper
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -75,17 +73,9 @@ _BEGIN_IN_ALL: Final = "BEGIN; SET LOCAL ROLE segmentation_all"
 _log: Final = logging.getLogger("segmentation.database")
 
 
-class _UtcLoader(TimestamptzLoader):
-    """Times are in `datetime.UTC`, whatever the session's time zone."""
-
-    def load(self, data: bytes | bytearray | memoryview) -> datetime:
-        return super().load(data).astimezone(UTC)
-
-
 def _adapters() -> AdaptersMap:
     """Return how values travel: every integer is a bigint, so that a statement has one plan whatever its numbers."""
     adapters = AdaptersMap(psycopg.adapters)
-    adapters.register_loader("timestamptz", _UtcLoader)
     adapters.register_dumper(int, Int8Dumper)
     return adapters
 

@@ -22,7 +22,7 @@ from segmentation_core.usecases import Acting
 from segmentation_core.users import LONGEST_NAME, User
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from litestar.connection import ASGIConnection
     from litestar.handlers.base import BaseRouteHandler
@@ -145,6 +145,15 @@ class ApiRequest(Request[User, None, State]):
         if len(body) <= LARGEST_INLINE:
             return _read(body, annotation)
         return await self.aside(lambda: _read(body, annotation))
+
+    async def told(self, entries: Sequence[msgspec.Struct], question: Callable[[], R]) -> R:
+        """Return what `question` makes of entries: at once where they are short, which one look at each tells."""
+        left = LARGEST_INLINE
+        for entry in entries:
+            left -= len(msgspec.json.encode(entry))
+            if left < 0:
+                return await self.aside(question)
+        return question()
 
     async def aside(self, question: Callable[[], R]) -> R:
         """Return what `question` returns: what reads or writes large texts, and would stop the event loop."""
