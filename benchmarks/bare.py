@@ -5,7 +5,6 @@ It stands in the same framework, on the same server, over the same pool.
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import sys
 from typing import Any
@@ -48,7 +47,7 @@ def main() -> None:
     app = application(PostgresWork(url, b"a" * 32), session_id)
     address = f"at http://127.0.0.1:{listener.getsockname()[1]} Ctrl-C"
     server = Server(app, settings, lambda: print(address, flush=True), lambda: None)
-    asyncio.run(server.serve(sockets=[listener]))
+    server.run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from segmentation_core.audit import Entry
     from segmentation_core.ports import Work
 
-EVERY: Final = 0.5
-"""How many seconds lie between two batches: a build is recorded within a second."""
+EVERY: Final = 0.1
+"""How many seconds lie between two batches: a build is recorded within a second, and no batch is so large that its
+seals would keep requests waiting."""
 
 MOST_WAITING: Final = 10_000
 """How many builds may wait to be recorded; past that none is made, since none may go unrecorded."""

@@ -36,7 +36,7 @@ class ThreadedThinking(Thinking):
     async def answer(self, question: Callable[[], T], *, by: int, short: bool = False) -> T:
         if short and self._filters.is_idle:
             return question()
-        return await self._filters.answer(question, by)
+        return await self._filters.answer(question, by, aside=not short)
 
     async def read(self, question: Callable[[], T], *, by: int) -> T:
         return await self._texts.answer(question, by)
@@ -58,7 +58,8 @@ class _Lane:
         """Whether nothing is asked."""
         return not self._asking
 
-    async def answer(self, question: Callable[[], T], by: int) -> T:
+    async def answer(self, question: Callable[[], T], by: int, *, aside: bool = True) -> T:
+        """Work out a question when it is its turn: on the thread, or in passing where it is too short for that."""
         if self._asking[by] >= self._most_of_one or self._asking.total() >= self._most:
             msg = "Too many requests of this kind wait to be worked out; please try again in a moment."
             raise Overloaded(msg)
@@ -68,6 +69,12 @@ class _Lane:
         except asyncio.CancelledError:
             self._forget(by)
             raise
+        if not aside:
+            try:
+                return question()
+            finally:
+                self._forget(by)
+                self._serve_next()
         asked = asyncio.get_running_loop().run_in_executor(self._thread, question)
         # Counted until it ends, not until nobody waits for it any more: what has begun goes on.
         asked.add_done_callback(lambda ended: self._end(by, ended))

@@ -14,6 +14,7 @@ from adapters.devices import SignedDevices
 from adapters.mail import mailer_of
 from adapters.passwords import BcryptPasswords
 from adapters.profiles import load_all
+from adapters.session_reads import GatheredReads
 from adapters.thinking import ThreadedThinking
 from adapters.tokens import JwtTokens
 from entrypoints.metrics import CountedBuilds, Metrics, TimedPopulation
@@ -62,12 +63,14 @@ class Container(containers.DeclarativeContainer):
     counting = providers.Singleton(ThreadedThinking)
     builds = providers.Singleton(BatchedBuilds, work)
 
+    session_reads = providers.Singleton(GatheredReads, work)
+
     sign_in = providers.Singleton(SignIn, work, passwords, tokens, devices, clock, secrets)
     change_password = providers.Singleton(ChangePassword, work, passwords, tokens, clock, secrets)
     asked_resets = providers.Singleton(_asked_resets, settings, work, clock, secrets)
     reset_password = providers.Singleton(ResetPassword, work, passwords, clock)
     sign_out = providers.Singleton(SignOut, work, tokens, clock)
-    authenticate = providers.Singleton(Authenticate, work, tokens, clock)
+    authenticate = providers.Singleton(Authenticate, work, session_reads, tokens, clock)
     profiles: providers.Provider[Mapping[str, Profile]] = providers.Singleton(load_all)
     read_filters = providers.Singleton(ReadFilters, work, catalog)
     answers = providers.Singleton(LruAnswers, settings.provided.cached_answers)

@@ -10,6 +10,7 @@ import logging
 import re
 import sys
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TextIO
 from urllib.parse import unquote, urlsplit
 
@@ -41,6 +42,14 @@ _CONTROL_BUT_NEWLINES: Final = re.compile(_CONTROL.pattern.replace("\x00-\x1f", 
 
 ACCESS: Final = "segmentation.access"
 _ACCESS_FIELDS: Final = ("method", "route", "status", "milliseconds", "client", "user_id", "company_id")
+
+_SHORT_WAY: Final = {*_ACCESS_FIELDS, "request_id"}
+
+_TEXTS_KEPT: Final = 1_024
+"""Of how many texts in access lines, which are mostly the same, it is known whether they can be shown."""
+
+_HEXADECIMAL: Final = re.compile("[0-9a-f]+")
+"""What has neither the shape of a secret nor a control character."""
 
 _QUIET: Final = ("asyncio", "psycopg", "uvicorn")
 """What is told of them begins with warnings."""
@@ -92,23 +101,38 @@ class _Lines(structlog.stdlib.ProcessorFormatter):
 
     def __init__(self, masked: _Masked, *, as_json: bool, **parts: Any) -> None:  # noqa: ANN401  of the formatter
         super().__init__(**parts)
-        self._is_clean = masked.is_clean
+        self._masked = masked
         self._as_json = as_json
+        self._is_plain = lru_cache(_TEXTS_KEPT)(self._looked_at)
 
     def format(self, record: logging.LogRecord) -> str:
         if record.name != ACCESS or record.exc_info:
             return super().format(record)
         said = record.__dict__
         fields = {name: said[name] for name in _ACCESS_FIELDS if name in said} | structlog.contextvars.get_contextvars()
+        texts = [record.getMessage(), *filter(_is_text, fields.values())]
+        if not (fields.keys() <= _SHORT_WAY and all(map(self._is_as_it_is, texts))):
+            return super().format(record)
         level, time = record.levelname.lower(), datetime.fromtimestamp(record.created, UTC).isoformat()
         time = time.replace("+00:00", "Z")
         if self._as_json:
-            whole = {"event": record.getMessage(), **fields, "level": level, "logger": ACCESS, "timestamp": time}
+            whole = {"event": texts[0], **fields, "level": level, "logger": ACCESS, "timestamp": time}
             line = msgspec.json.encode(whole).decode()
         else:
             told = " ".join([f"{name}={value}" for name, value in sorted(fields.items())])
-            line = f"{time} [{level:<9}] {record.getMessage()} [{ACCESS}] {told}"
-        return line if self._is_clean(line) and not _CONTROL.search(line) else super().format(record)
+            line = f"{time} [{level:<9}] {texts[0]} [{ACCESS}] {told}"
+        return line
+
+    def _is_as_it_is(self, text: str) -> bool:
+        """Tell whether a text has nothing to be masked or shown as an escape. Each request's id is a new one."""
+        return self._masked.names_no_secret(text) if _HEXADECIMAL.fullmatch(text) else self._is_plain(text)
+
+    def _looked_at(self, text: str) -> bool:
+        return self._masked.is_clean(text) and not _CONTROL.search(text)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 class _Masked:
@@ -132,7 +156,11 @@ class _Masked:
 
     def is_clean(self, text: str) -> bool:
         """Tell whether a text has nothing to be masked."""
-        return not _SHAPES.search(text) and not (self._known and self._known.search(text))
+        return not _SHAPES.search(text) and self.names_no_secret(text)
+
+    def names_no_secret(self, text: str) -> bool:
+        """Tell whether a text has none of the secrets that are known."""
+        return not (self._known and self._known.search(text))
 
     def _masked(self, value: object) -> object:
         if value is None or isinstance(value, bool | int | float):

@@ -6,7 +6,7 @@ statuses and names of questions, never an address, a name or an id.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -77,8 +77,12 @@ class Metrics:
             "Plans called exact that reached another number of people than their filter; none was sent.",
             registry=self.registry,
         )
+        self._of = cache(self._labelled)  # as many as the registry keeps itself
         self.registry.register(_Cache(answers))
         ProcessCollector(registry=self.registry)
+
+    def _labelled(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        return self.requests.labels(method, route, str(status)), self.request_seconds.labels(method, route)
 
     def watch_pool(self, pool_use: Callable[[], dict[str, int]]) -> None:
         """Tell of a pool of connections too, as it is when asked."""
@@ -87,8 +91,9 @@ class Metrics:
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Note that a request was answered; a method that HTTP does not have is told as `other`."""
         known = method if method in METHODS else "other"
-        self.requests.labels(known, route, str(status)).inc()
-        self.request_seconds.labels(known, route).observe(seconds)
+        requests, request_seconds = self._of(known, route, status)
+        requests.inc()
+        request_seconds.observe(seconds)
         if route == "/api/auth/login" and status == HTTPStatus.TOO_MANY_REQUESTS:
             self.throttled_sign_ins.inc()
 

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 STEPS_OF_A_REQUEST: Final = 30_000
 """How many diagram operations a filter may take that is sent to us: a tenth of the library's bound."""
+
+SECONDS_OF_A_THREAD: Final = 0.0005
+"""How long a thread that plans may keep the event loop waiting at a time: Python's own 5 ms, at each look at a socket,
+would be felt by every request beside it."""
 
 _log: Final = logging.getLogger("segmentation.settings")
 
@@ -83,6 +88,7 @@ def serve(  # noqa: PLR0913  what the command is told
             server = Server(app, settings, on_serving, leave)
             for stop in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(stop, server.handle_exit)
+            sys.setswitchinterval(SECONDS_OF_A_THREAD)
             gc.collect()
             gc.freeze()  # what is there now stays: no later collection looks at catalogue and population again
             server.run(sockets=[listener])

@@ -154,6 +154,10 @@ class Sessions(Protocol):
         """
         ...
 
+    async def find_all(self, session_ids: Collection[str]) -> dict[str, tuple[Session, User]]:
+        """Return those of some sessions that `find` returns, by their ids, in one read."""
+        ...
+
     async def touch(self, session_id: str, seen: datetime) -> None:
         """Note a request; nothing happens where the session has ended."""
         ...
@@ -298,6 +302,14 @@ class Throttle(Protocol):
 
     async def forget(self, before: datetime) -> None:
         """Forget what was taken before a time, whatever its key; what others are about to forget is left to them."""
+        ...
+
+
+class SessionReads(Protocol):
+    """Where requests have their sessions read, each in a unit of work that begins after it was asked."""
+
+    async def find(self, session_id: str) -> tuple[Session, User] | None:
+        """Return a session of any company as `Sessions.find` does. Raises Unavailable."""
         ...
 
 

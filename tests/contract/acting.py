@@ -12,6 +12,7 @@ import msgspec
 from adapters.devices import SignedDevices
 from adapters.memory import MemoryWork
 from adapters.postgres import PostgresWork
+from adapters.session_reads import GatheredReads
 from adapters.thinking import InlineThinking
 from adapters.tokens import JwtTokens
 from segmentation_core.audit import ChainEnd, Entry, Head, Record
@@ -78,7 +79,7 @@ class Side:
         self.passwords = OpenPasswords()
         self.tokens = JwtTokens({"a": "k" * 32}, "c" * 32)
         self.sign_in = SignIn(work, self.passwords, self.tokens, SignedDevices("c" * 32), clock, CountedSecrets())
-        self.authenticate = Authenticate(work, self.tokens, clock)
+        self.authenticate = Authenticate(work, GatheredReads(work), self.tokens, clock)
         self.sign_out = SignOut(work, self.tokens, clock)
         self.users = ManageUsers(work, self.passwords, clock)
         self.presets = ManagePresets(work, CATALOG, InlineThinking(), clock)

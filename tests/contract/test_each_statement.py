@@ -49,7 +49,9 @@ def asked_for(populated: Populated, home: Company | None, name: str) -> dict[str
     own = populated.presets[populated.mine]
     return {
         "id": {"users": user.id, "presets": preset.id, "sessions": f"session {number}"}.get(kind),
-        "ids": [row["id"] for row in populated.records()] if kind == "audit" else [preset.id, own.id],
+        "ids": {"audit": [row["id"] for row in populated.records()], "sessions": [f"session {number}"]}.get(
+            kind, [preset.id, own.id]
+        ),
         "user_id": user.id, "owner": user.id, "created_by_id": user.id, "owner_id": user.id,
         "company_id": user.company_id, "chain": user.company_id or 0,
         "username": f"another {number}", "folded_username": f"person {number}",

@@ -151,13 +151,7 @@ async def test_when_the_server_ended_all_idle_connections_nobody_notices(databas
 
 
 @pytest.mark.requirement(39)
-async def test_a_connection_that_dies_before_anything_was_sent_is_replaced_once(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def no_check(_: PostgresWork, __: object) -> None:
-        pass
-
-    monkeypatch.setattr(PostgresWork, "_check", no_check)
+async def test_a_connection_that_dies_before_anything_was_sent_is_replaced_once(database: Database) -> None:
     opened = PostgresWork(database.app_url, AUDIT_KEY, min_connections=1, max_connections=1)
     await opened.open()
     assert kill_backends(database) == 1

@@ -92,7 +92,7 @@ async def test_a_question_that_nobody_waits_for_any_more_keeps_its_place_until_i
                 break
 
 
-async def test_a_short_question_is_worked_out_at_once_unless_another_is_being() -> None:
+async def test_a_short_question_is_worked_out_in_passing_and_never_beside_another() -> None:
     thinking, here, ended = ThreadedThinking(), threading.get_ident(), threading.Event()
     assert await thinking.answer(threading.get_ident, by=1, short=True) == here
     long_one = asyncio.ensure_future(thinking.answer(lambda: ended.wait(10), by=1))
@@ -102,7 +102,8 @@ async def test_a_short_question_is_worked_out_at_once_unless_another_is_being() 
     assert not short_one.done()
     ended.set()
     assert await long_one
-    assert await short_one != here
+    assert await short_one == here
+    assert await thinking.answer(threading.get_ident, by=1) != here
 
 
 @pytest.mark.requirement(32)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from entrypoints.logs import MASK, password_of, write_logs
+from entrypoints.logs import ACCESS, MASK, password_of, write_logs
 from tests.served import PASSWORD, Browser, data_folder, environ_of, running
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def logged() -> Iterator[Callable[..., io.StringIO]]:
     stream = io.StringIO()
 
     def begin(*, as_json: bool) -> io.StringIO:
-        write_logs(as_json=as_json, secrets=["a key of\n'ours'", "p@ss"], stream=stream)
+        write_logs(as_json=as_json, secrets=["a key of\n'ours'", "p@ss", "0badc0de"], stream=stream)
         return stream
 
     yield begin
@@ -106,6 +106,31 @@ def test_what_is_logged_under_the_name_of_a_secret_is_masked(logged: Callable[..
     stream = logged(as_json=True)
     logging.getLogger("anybody").warning("said", extra={name: "Xq7-hidden_9", "tokens": 17})
     assert json.loads(stream.getvalue()) | {name: MASK, "tokens": 17} == json.loads(stream.getvalue())
+
+
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "people"])
+@pytest.mark.requirement(48, 49)
+def test_access_lines_hide_and_escape_what_all_lines_do(logged: Callable[..., io.StringIO], *, as_json: bool) -> None:
+    stream, lines = logged(as_json=as_json), logging.getLogger(ACCESS)
+    plain = {"method": "GET", "route": "/x", "status": 200, "milliseconds": 0.1, "client": "::1"}
+    odd = [{"client": FORGED}, {"route": f"/x {JWT}"}, {"method": "p@ss"}, {"client": "x\na key of\n'ours'"}]
+    for extra in odd * 2:  # the second time it is known what they are
+        lines.info("%s", "GET", extra=plain | extra)
+    lines.info("%s", f"PGPASSWORD={PASSWORD}", extra=plain)
+    with structlog.contextvars.bound_contextvars(request_id="feedface", token="Xq7-hidden_9"):
+        lines.info("GET /x 200", extra=plain)
+    with structlog.contextvars.bound_contextvars(request_id="1100badc0de1"):
+        lines.info("GET /x 200", extra=plain)
+    with structlog.contextvars.bound_contextvars(request_id="feedface"):
+        lines.info("GET /x 200", extra=plain)
+    text = stream.getvalue()
+    for secret in (JWT[:20], "p@ss", "a key of", PASSWORD, "Xq7-hidden_9", "0badc0de"):
+        assert secret not in text, secret
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028]", text)
+    told = text.splitlines()
+    assert len(told) == 2 * len(odd) + 4
+    assert "feedface" in told[-1]
+    assert all((MASK in line) is (number not in {0, len(odd), len(told) - 1}) for number, line in enumerate(told))
 
 
 def test_the_password_of_a_url_is_found() -> None:

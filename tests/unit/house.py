@@ -9,6 +9,7 @@ from adapters.clock import SystemSecrets
 from adapters.devices import SignedDevices
 from adapters.memory import MemoryWork
 from adapters.passwords import BcryptPasswords
+from adapters.session_reads import GatheredReads
 from adapters.thinking import InlineThinking
 from adapters.tokens import JwtTokens
 from segmentation_core import Catalog
@@ -60,7 +61,7 @@ class House:
         self.tokens = JwtTokens({"a": "k" * 32}, "c" * 32)
         self.devices = SignedDevices("c" * 32)
         self.signing_in = self.signing_in_with(self.passwords)
-        self.authenticate = Authenticate(self.work, self.tokens, self.clock)
+        self.authenticate = Authenticate(self.work, GatheredReads(self.work), self.tokens, self.clock)
         self.sign_out = SignOut(self.work, self.tokens, self.clock)
         self.change_password = ChangePassword(self.work, self.passwords, self.tokens, self.clock, SystemSecrets())
         self.reset_password = ResetPassword(self.work, self.passwords, self.clock)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import pytest
 from litestar import Litestar, get, post
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.testing import AsyncTestClient
 
+from adapters.thinking import ThreadedThinking
 from entrypoints.http.access import Access, access, declared, is_public, operations, public, require_declared_access
 from entrypoints.http.auth import DEVICE, cleared_cookies, guard, session_cookies
 from entrypoints.http.clients import client_of, require_own_page
 from entrypoints.http.errors import respond
-from entrypoints.http.requests import ApiRequest
+from entrypoints.http.requests import LARGEST_INLINE, ApiRequest
 from segmentation_core.errors import Forbidden
 from segmentation_core.permissions import MANAGE_USERS, OWN_ACCOUNT, Permission
 from segmentation_core.sessions import SignedIn
@@ -237,3 +241,14 @@ def test_what_is_declared_means_something_or_the_application_does_not_start() ->
             require_declared_access(
                 Litestar([spoilt], request_class=ApiRequest, openapi_config=None, logging_config=None)
             )
+
+
+async def test_what_is_large_is_written_beside_the_event_loop_and_what_is_short_in_passing() -> None:
+    class Entry(msgspec.Struct):
+        text: str
+
+    app = SimpleNamespace(state=SimpleNamespace(thinking=ThreadedThinking()))
+    request = ApiRequest({"type": "http", "headers": [], "litestar_app": app})  # type: ignore[arg-type]
+    here = threading.get_ident()
+    assert await request.told([Entry("x" * 1_000)] * (LARGEST_INLINE // 1_100), threading.get_ident) == here
+    assert await request.told([Entry("x" * 1_000)] * (LARGEST_INLINE // 1_000), threading.get_ident) != here

@@ -10,8 +10,8 @@ from adapters.postgres.statements import (
     SMALLEST,
     Statement,
     Transaction,
-    _is_storable,
     is_id,
+    is_storable,
     the_id,
     the_total,
     window,
@@ -67,13 +67,13 @@ def test_what_is_stored_is_in_scope_and_fits_a_column() -> None:
 @pytest.mark.requirement(27)
 @pytest.mark.parametrize("value", ["", "ana", "ä", "🙂", 0, SMALLEST, LARGEST, None, True, 1.5, ["\0"]])
 def test_what_a_column_can_hold(value: object) -> None:
-    assert _is_storable(value)
+    assert is_storable(value)
 
 
 @pytest.mark.requirement(27)
 @pytest.mark.parametrize("value", ["\0", "ä\0", "\ud800", "a\udcff", SMALLEST - 1, LARGEST + 1])
 def test_what_no_column_can_hold(value: object) -> None:
-    assert not _is_storable(value)
+    assert not is_storable(value)
 
 
 def test_ids_are_of_64_bits() -> None:

@@ -11,7 +11,7 @@ from segmentation_core.errors import NotFound
 from segmentation_core.ports import Sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from datetime import datetime
 
     from adapters.memory.tables import Unit
@@ -36,6 +36,10 @@ class MemorySessions(Sessions):
     async def find(self, session_id: str) -> tuple[Session, User] | None:
         session = self._unit.tables.sessions.get(session_id)
         return (session, self._user_of(session)) if session and self._in_scope(session) else None
+
+    async def find_all(self, session_ids: Collection[str]) -> dict[str, tuple[Session, User]]:
+        found = {session_id: await self.find(session_id) for session_id in session_ids}
+        return {session_id: one for session_id, one in found.items() if one}
 
     async def touch(self, session_id: str, seen: datetime) -> None:
         found = await self.find(session_id)

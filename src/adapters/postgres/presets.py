@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from adapters.postgres.documents import stored
-from adapters.postgres.statements import WINDOW, Statement, is_id, the_id, the_total, window
+from adapters.postgres.statements import WINDOW, Statement, is_id, the_total, window
 from segmentation_core.ports import Presets
 from segmentation_core.presets import NamedPreset, Preset, PresetVersion
 from segmentation_core.users import folded_name
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 MOST_ALIKE: Final = 10
 
-_READ: Final = """
+_COLUMNS: Final = """
     SELECT presets.id, presets.company_id, companies.name AS company_name, presets.owner_id, presets.created_by_id,
         presets.username, presets.name, presets.document, presets.created, presets.updated, presets.version,
         presets.catalog, presets.fingerprint
-    FROM presets LEFT JOIN companies ON companies.id = presets.company_id
-    {where}
 """
+_OF_COMPANIES: Final = " FROM presets LEFT JOIN companies ON companies.id = presets.company_id "
+_READ: Final = f"{_COLUMNS} {_OF_COMPANIES} {{where}}"
 _NAMES: Final = "SELECT presets.id, presets.name, presets.created FROM presets {where}"
 _IDS: Final = "SELECT presets.id FROM presets {where}"
 _NEWEST_FIRST: Final = " ORDER BY presets.created DESC, presets.id DESC"
@@ -47,6 +47,13 @@ PAGE: Final = Statement(
 """Ids alone, so that a page however far is passed over in an index, and no document before it is read."""
 
 COUNT: Final = Statement("SELECT count(*) AS total FROM presets {where}", company=_COMPANY, given=_ASKED_FOR)
+COUNTED_PAGE: Final = Statement(
+    f"{_COLUMNS}, ({COUNT.text}) AS total {_OF_COMPANIES} WHERE presets.id = ANY(ARRAY({PAGE.text})) {_NEWEST_FIRST}",
+    company=_COMPANY,
+    given=_ASKED_FOR,
+)
+"""The presets of a page, each with the number of all that were asked for: none on a page past the last."""
+
 ALL: Final = Statement(
     _READ + _NEWEST_FIRST,
     company=_COMPANY,
@@ -136,9 +143,10 @@ class PostgresPresets(Presets):
 
     async def page(self, *, owner: int | None, search: str, offset: int, limit: int) -> tuple[list[Preset], int]:
         asked: dict[str, Any] = {"owner": owner, "search": search.casefold() or None}
-        ids = await self._transaction.rows(PAGE, the_id, **asked, **window(offset, limit))
-        found = await self._transaction.rows(BY_IDS, Preset, ids=ids) if ids else []
-        return found, await self._transaction.row(COUNT, the_total, **asked) or 0
+        page = await self._transaction.rows(COUNTED_PAGE, _counted, **asked, **window(offset, limit))
+        if page:
+            return [preset for preset, _ in page], page[0][1]
+        return [], await self._transaction.row(COUNT, the_total, **asked) or 0
 
     async def all(self, *, owner: int | None, username: str | None = None) -> list[Preset]:
         folded = None if username is None else folded_name(username)
@@ -167,6 +175,10 @@ class PostgresPresets(Presets):
             company_id=preset.company_id,
             owner=owner,
         )
+
+
+def _counted(*, total: int, **columns: Any) -> tuple[Preset, int]:  # noqa: ANN401  columns of a row
+    return Preset(**columns), total
 
 
 def _changeable(preset: Preset) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from adapters.postgres.statements import Statement
+from adapters.postgres.statements import Statement, is_storable
 from segmentation_core.errors import NotFound
 from segmentation_core.ports import Sessions
 from segmentation_core.sessions import Session
 from segmentation_core.users import User
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from adapters.postgres.statements import Transaction
@@ -35,7 +36,7 @@ FIND: Final = Statement(
     {where}
     """,
     company=_COMPANY,
-    always=_BY_ID,
+    always="sessions.id = ANY(%(ids)s)",
 )
 TOUCH: Final = Statement("UPDATE sessions SET seen = %(seen)s {where}", company=_COMPANY, always=_BY_ID)
 END: Final = Statement("DELETE FROM sessions {where}", company=_COMPANY, always=_BY_ID)
@@ -63,7 +64,12 @@ class PostgresSessions(Sessions):
             raise NotFound(msg)
 
     async def find(self, session_id: str) -> tuple[Session, User] | None:
-        return await self._transaction.row(FIND, _signed_in, id=session_id)
+        return (await self.find_all([session_id])).get(session_id)
+
+    async def find_all(self, session_ids: Collection[str]) -> dict[str, tuple[Session, User]]:
+        ids = list(filter(is_storable, session_ids))
+        found = await self._transaction.rows(FIND, _signed_in, ids=ids) if ids else []
+        return {session.id: (session, user) for session, user in found}
 
     async def touch(self, session_id: str, seen: datetime) -> None:
         await self._transaction.do(TOUCH, id=session_id, seen=seen)

@@ -75,7 +75,7 @@ class Transaction:
 
         A value that no column can hold, such as an id past bigint or a text with NUL, finds nothing.
         """
-        return await self._run(statement, made, values) if all(map(_is_storable, values.values())) else []
+        return await self._run(statement, made, values) if all(map(is_storable, values.values())) else []
 
     async def row(self, statement: Statement, made: Callable[..., T], **values: Any) -> T | None:  # noqa: ANN401
         """Return what is made of the only row that a statement gives, None where it gives none; else as `rows`."""
@@ -106,7 +106,7 @@ class Transaction:
             await cursor.executemany(statement.text.encode(), rows)
 
     def _require_storable(self, values: Mapping[str, object]) -> None:
-        refused = [cannot_be_stored(name, value) for name, value in values.items() if not _is_storable(value)]
+        refused = [cannot_be_stored(name, value) for name, value in values.items() if not is_storable(value)]
         if refused:
             raise RequestError(refused)
         self._require_in_scope(values)
@@ -120,7 +120,8 @@ class Transaction:
         values["scope"] = self.scope.company_id
         async with self._open.cursor(row_factory=kwargs_row(made)) as cursor:
             await cursor.execute(statement.sql(self.scope, values).encode(), values)
-            return await cursor.fetchall() if cursor.description else []
+            given = cursor.pgresult  # asked itself: a cursor's `description` makes an object of each column
+            return await cursor.fetchall() if given and given.nfields else []
 
     @property
     def _open(self) -> AsyncConnection[Any]:
@@ -150,7 +151,8 @@ def the_id(**row: Any) -> Any:  # noqa: ANN401  a bigint, or the text of a sessi
     return row["id"]
 
 
-def _is_storable(value: object) -> bool:
+def is_storable(value: object) -> bool:
+    """Tell whether a column can hold a number or a text."""
     if isinstance(value, str):
         return "\0" not in value and (value.isascii() or _is_whole(value))
     return not isinstance(value, int) or is_id(value)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.adapt import AdaptersMap
-from psycopg.types.datetime import TimestamptzLoader
 from psycopg.types.numeric import Int8Dumper
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -66,26 +64,18 @@ _ROLE: Final = b"""
 _SET_IS_A_RIGHT: Final = 160_000
 """From PostgreSQL 16 on, a member of a role may be kept from becoming it."""
 
-_ENTER_COMPANY: Final = b"SELECT set_config('segmentation.company_id', %s, true)"
+_BEGIN_IN_COMPANY: Final = "BEGIN; SET LOCAL segmentation.company_id = '{:d}'"
 """For the transaction alone: set for longer, it would be the next one's that the pool gives the connection to."""
 
-_ENTER_ALL: Final = b"SET LOCAL ROLE segmentation_all"
+_BEGIN_IN_ALL: Final = "BEGIN; SET LOCAL ROLE segmentation_all"
 
 
 _log: Final = logging.getLogger("segmentation.database")
 
 
-class _UtcLoader(TimestamptzLoader):
-    """Times are in `datetime.UTC`, whatever the session's time zone."""
-
-    def load(self, data: bytes | bytearray | memoryview) -> datetime:
-        return super().load(data).astimezone(UTC)
-
-
 def _adapters() -> AdaptersMap:
     """Return how values travel: every integer is a bigint, so that a statement has one plan whatever its numbers."""
     adapters = AdaptersMap(psycopg.adapters)
-    adapters.register_loader("timestamptz", _UtcLoader)
     adapters.register_dumper(int, Int8Dumper)
     return adapters
 
@@ -117,7 +107,6 @@ class PostgresWork(Work):
             max_size=max_connections,
             open=False,
             configure=self._set_up,
-            check=self._check,
             name="segmentation",
             timeout=WAIT_SECONDS,
             max_waiting=MOST_WAITING,
@@ -168,14 +157,6 @@ class PostgresWork(Work):
             said = "its role was not granted segmentation_all"
         raise SettingsError(Problem(APP_VARIABLE, said, role, "segmentation_app, as roles.sql makes it"))
 
-    async def _check(self, connection: AsyncConnection[Any]) -> None:
-        """Raise where a connection is dead; then the others that wait in the pool are likely dead too: replace them."""
-        try:
-            await AsyncConnectionPool.check_connection(connection)
-        except psycopg.Error:
-            await self._pool.check()
-            raise
-
     def use(self) -> dict[str, int]:
         """Return how many connections are in use and idle, and how many units of work wait for one."""
         stats = self._pool.get_stats()
@@ -196,8 +177,8 @@ class PostgresWork(Work):
         while True:
             begun = False
             try:
-                async with self._pool.connection() as connection, connection.transaction():
-                    await _enter(connection, scope)
+                async with self._pool.connection() as connection:  # which commits at its end, or rolls back
+                    await connection.execute(_beginning(scope).encode())
                     begun = True
                     return await self._done(connection, scope, action)
             except psycopg.Error as fault:
@@ -205,6 +186,7 @@ class PostgresWork(Work):
                     tries += 1
                 elif is_lost(fault) and not begun and not was_lost:
                     was_lost = True
+                    await self._pool.check()  # the others that wait in it are likely dead too
                 else:
                     error = translated(fault)
                     if error is None:
@@ -221,8 +203,6 @@ class PostgresWork(Work):
             transaction.end()
 
 
-async def _enter(connection: AsyncConnection[Any], scope: Scope) -> None:
-    if scope.company_id is None:
-        await connection.execute(_ENTER_ALL)
-    else:
-        await connection.execute(_ENTER_COMPANY, [str(scope.company_id)])
+def _beginning(scope: Scope) -> str:
+    """Return what begins a transaction in a scope: two statements, sent as one."""
+    return _BEGIN_IN_ALL if scope.company_id is None else _BEGIN_IN_COMPANY.format(scope.company_id)

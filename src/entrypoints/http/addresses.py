@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +26,7 @@ def client_address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     return counted_address(connection.client.host if connection.client else "")
 
 
+@lru_cache(1024)
 def counted_address(host: str) -> str:
     """Return what an address counts as; `UNKNOWN` for what is none."""
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Router
 from litestar.datastructures import State
@@ -38,6 +38,10 @@ from segmentation_core import __version__
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from litestar.connection import ASGIConnection
+    from litestar.handlers.base import BaseRouteHandler
+    from litestar.types import Guard
 
     from entrypoints.container import Container
 
@@ -110,7 +114,7 @@ def create_app(container: Container) -> Litestar:
                 "read_audit",
             )
         },
-        guards=[auth.guard(container.authenticate()), only_known_parameters],
+        guards=[_one(auth.guard(container.authenticate()), only_known_parameters)],
         request_class=ApiRequest,
         state=State({"thinking": container.thinking()}),
         request_max_body_size=LARGEST_BODY,
@@ -152,6 +156,16 @@ async def _running(container: Container) -> AsyncIterator[None]:
         ending.push_async_callback(cancelled, asyncio.create_task(resets.run()))
         ending.push_async_callback(resets.finish)
         yield
+
+
+def _one(*guards: Guard) -> Guard:
+    """Return a guard that is some in turn: for each one Litestar copies the route's handler, at every request."""
+
+    async def check(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        for guard in guards:
+            await guard(connection, handler)  # type: ignore[misc]
+
+    return check
 
 
 def _given(value: object) -> Provide:

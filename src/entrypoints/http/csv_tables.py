@@ -25,6 +25,8 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 def wants_csv(request: Request[Any, Any, Any]) -> bool:
     """Tell whether a client would rather have CSV than JSON; who names neither gets JSON."""
+    if "text/" not in request.headers.get("accept", "").lower():  # as nearly all do, without a look at each type
+        return False
     return request.accept.best_match([_JSON, MEDIA_TYPE], default=_JSON) == MEDIA_TYPE
 
 

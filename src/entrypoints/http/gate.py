@@ -8,12 +8,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from litestar import Request
 from litestar.datastructures import Headers
 from litestar.enums import HttpMethod, ScopeType
 from litestar.exceptions import ClientException, HTTPException
 
-from entrypoints.http.addresses import client_address
+from entrypoints.http.addresses import counted_address
 from entrypoints.http.errors import send_problem
 from entrypoints.http.headers import is_preflight, preflight_headers, request_id
 from segmentation_core.errors import Unavailable
@@ -164,14 +163,14 @@ class _Arriving:
 
 def _tell(scope: HTTPScope, status: int, seconds: float) -> None:
     """Write the access line. It has the route and not the address, which may hold anything."""
-    user = scope.get("user")
+    user, client = scope.get("user"), scope.get("client")
     route = scope.get("path_template", "-")
     told: dict[str, Any] = {
         "method": scope["method"],
         "route": route,
         "status": status,
         "milliseconds": round(seconds * 1000, 1),
-        "client": client_address(Request(scope)),
+        "client": counted_address(client[0] if client else ""),
     }
     if isinstance(user, User):
         told |= {"user_id": user.id, "company_id": user.company_id}

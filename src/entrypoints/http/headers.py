@@ -51,18 +51,24 @@ class ResponseHeaders:
     """Adds headers to a response that is about to be sent: Litestar's hook `before_send`."""
 
     def __init__(self, settings: Settings) -> None:
-        self._always = _ALWAYS | ({"Strict-Transport-Security": _HSTS} if settings.is_production else {})
+        always = _ALWAYS | ({"Strict-Transport-Security": _HSTS} if settings.is_production else {})
+        self._always = [(name.lower().encode(), value.encode()) for name, value in always.items()]
         self._origins = frozenset(settings.cors_origins)
 
     async def __call__(self, message: Message, scope: Scope) -> None:
         """Add what is always there, and what lets a page of a listed origin read the response."""
         if message["type"] != "http.response.start":
             return
+        raw = list(message["headers"])
+        given = {name.lower(): value for name, value in raw}
+        raw += [pair for pair in self._always if pair[0] not in given]
+        raw.append((b"x-request-id", request_id(scope).encode()))
+        message["headers"] = raw
         headers = MutableScopeHeaders.from_message(message)
-        headers["X-Request-ID"] = request_id(scope)
-        for name, value in self._always.items():
-            headers.setdefault(name, value)
-        headers["Vary"] = ", ".join(dict.fromkeys([*filter(None, [headers.get("Vary")]), "Origin"]))
+        if b"vary" in given:
+            headers["Vary"] = ", ".join(dict.fromkeys([given[b"vary"].decode("latin-1"), "Origin"]))
+        else:
+            raw.append((b"vary", b"Origin"))
         origin = next((value for name, value in scope["headers"] if name == b"origin"), b"").decode("latin-1")
         if origin in self._origins:
             headers["Access-Control-Allow-Origin"] = origin

@@ -211,9 +211,9 @@ async def find_presets(  # noqa: PLR0913, PLR0917  what the query has
     )
     found = tuple(map(PresetDetails.of, views))
     if wants_csv(request):
-        return await request.aside(lambda: csv_table(rows_of(found, PresetDetails), "presets"))
+        return await request.told(found, lambda: csv_table(rows_of(found, PresetDetails), "presets"))
     page_found = PresetsPage(found, asked.of(total))
-    return await request.aside(lambda: listed(page_found, if_none_match))
+    return await request.told(found, lambda: listed(page_found, if_none_match))
 
 
 @get(
@@ -247,8 +247,8 @@ async def list_presets_of_user(
     views = await manage_presets.all(request.acting, _username(request.scope["raw_path"]))
     found = tuple(map(PresetDetails.of, views))
     if wants_csv(request):
-        return await request.aside(lambda: csv_table(rows_of(found, PresetDetails), "presets"))
-    return await request.aside(lambda: listed(PresetsAnswer(found, len(found)), if_none_match))
+        return await request.told(found, lambda: csv_table(rows_of(found, PresetDetails), "presets"))
+    return await request.told(found, lambda: listed(PresetsAnswer(found, len(found)), if_none_match))
 
 
 @get("/api/presets/{preset_id:str}", opt=access(READ_PRESETS, "presets"), operation_id="getPreset", summary="A preset")
@@ -324,7 +324,7 @@ async def list_versions(  # noqa: PLR0913, PLR0917  what the query has
         request.acting, path_id(preset_id), offset=asked.offset, limit=asked.limit
     )
     found = VersionsAnswer(tuple(map(VersionDetails.of, versions)), total, asked.of(total))
-    return await request.aside(lambda: listed(found, if_none_match))
+    return await request.told(found.versions, lambda: listed(found, if_none_match))
 
 
 @post(

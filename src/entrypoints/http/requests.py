@@ -22,7 +22,7 @@ from segmentation_core.usecases import Acting
 from segmentation_core.users import LONGEST_NAME, User
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from litestar.connection import ASGIConnection
     from litestar.handlers.base import BaseRouteHandler
@@ -96,6 +96,8 @@ async def only_known_parameters(connection: ASGIConnection[Any, Any, Any, Any], 
 
     It awaits nothing, and is a coroutine all the same: Litestar would run a plain function on another thread.
     """
+    if not connection.scope["query_string"]:
+        return
     known = handler.opt.get("query", ())
     query = connection.scope["query_string"].decode("latin-1")
     try:
@@ -143,6 +145,15 @@ class ApiRequest(Request[User, None, State]):
         if len(body) <= LARGEST_INLINE:
             return _read(body, annotation)
         return await self.aside(lambda: _read(body, annotation))
+
+    async def told(self, entries: Sequence[msgspec.Struct], question: Callable[[], R]) -> R:
+        """Return what `question` makes of entries: at once where they are short, which one look at each tells."""
+        left = LARGEST_INLINE
+        for entry in entries:
+            left -= len(msgspec.json.encode(entry))
+            if left < 0:
+                return await self.aside(question)
+        return question()
 
     async def aside(self, question: Callable[[], R]) -> R:
         """Return what `question` returns: what reads or writes large texts, and would stop the event loop."""

@@ -17,7 +17,7 @@ from segmentation_core.usecases.throttled import Attempt, throttled
 from segmentation_core.users import ALL_COMPANIES, Account, User
 
 if TYPE_CHECKING:
-    from segmentation_core.ports import Clock, Devices, Passwords, Secrets, Stores, Tokens, Work
+    from segmentation_core.ports import Clock, Devices, Passwords, Secrets, SessionReads, Stores, Tokens, Work
     from segmentation_core.usecases.acting import Client
 
 NOBODY: Final = 0
@@ -101,8 +101,9 @@ class _SigningIn(msgspec.Struct, frozen=True):
 class Authenticate:
     """Find out who sent a request."""
 
-    def __init__(self, work: Work, tokens: Tokens, clock: Clock) -> None:
+    def __init__(self, work: Work, sessions: SessionReads, tokens: Tokens, clock: Clock) -> None:
         self._work = work
+        self._sessions = sessions
         self._tokens = tokens
         self._clock = clock
 
@@ -117,9 +118,7 @@ class Authenticate:
             raise NotSignedIn(msg)
         now = self._clock.now()
         session_id = self._tokens.session_id(token, now)
-        found = (
-            await self._work.run(ALL_COMPANIES, lambda stores: stores.sessions.find(session_id)) if session_id else None
-        )
+        found = await self._sessions.find(session_id) if session_id else None
         if found is None or not found[0].is_alive(now) or not found[1].active:
             msg = "Your session has ended; please sign in again."
             raise NotSignedIn(msg)

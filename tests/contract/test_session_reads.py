@@ -1,0 +1,118 @@
+"""What reading the sessions of requests together promises, over every store."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from adapters import session_reads
+from adapters.session_reads import GatheredReads
+from segmentation_core.errors import Unavailable
+from segmentation_core.ports import Stores, Work
+from tests.contract.examples import add_company, add_user, begin_session
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from segmentation_core.users import Scope
+
+pytestmark = pytest.mark.anyio
+
+T = TypeVar("T")
+
+
+class Counted(Work):
+    """The units of work of another, counted; each waits until it is `let`, and fails where a fault is given."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self.units = 0
+        self.let = asyncio.Event()
+        self.let.set()
+        self.fault: Exception | None = None
+
+    async def open(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    async def run(self, scope: Scope, action: Callable[[Stores], Awaitable[T]]) -> T:
+        self.units += 1
+        await self.let.wait()
+        if self.fault:
+            raise self.fault
+        return await self._work.run(scope, action)
+
+
+async def test_each_request_gets_its_own_session_however_they_are_read(work: Work) -> None:
+    ana, root = await add_user(work, "ana", await add_company(work)), await add_user(work, "root", None)
+    sessions = [(await begin_session(work, user, f"{user.username} {n}"), user) for user in (ana, root) for n in "123"]
+    counted = Counted(work)
+    reads = GatheredReads(counted)
+    asked = [session.id for session, _ in sessions] + ["none", "nul\0", "\ud800"]
+    found = await asyncio.gather(*(reads.find(session_id) for session_id in asked * 2))
+    assert found == [*sessions, None, None, None] * 2
+    assert counted.units == 1
+
+
+@pytest.mark.requirement(11)
+async def test_what_had_ended_before_it_was_asked_is_never_found(work: Work) -> None:
+    ana = await add_user(work, "ana", await add_company(work))
+    kept = await begin_session(work, ana, "kept")
+    reads = GatheredReads(work)
+    for _ in range(20):
+        await begin_session(work, ana, "one")
+        before = [asyncio.ensure_future(reads.find(name)) for name in ("one", "kept", "one")]
+        await asyncio.sleep(0)  # reads are under way
+        await work.run(ana.scope, lambda stores: stores.sessions.end("one"))
+        assert await reads.find("one") is None
+        assert await reads.find("kept") == (kept, ana)
+        await asyncio.gather(*before)
+
+
+async def test_a_read_that_fails_fails_for_those_who_asked_for_it_and_no_one_else(work: Work) -> None:
+    ana = await add_user(work, "ana", await add_company(work))
+    session = await begin_session(work, ana, "one")
+    counted = Counted(work)
+    reads = GatheredReads(counted)
+    counted.fault = Unavailable("down")
+    told = await asyncio.gather(*(reads.find(name) for name in ("one", "two", "one")), return_exceptions=True)
+    assert [type(one) for one in told] == [Unavailable] * 3
+    counted.fault = None
+    assert await reads.find("one") == (session, ana)
+
+
+async def test_who_goes_away_takes_nobodys_answer_along(work: Work) -> None:
+    ana = await add_user(work, "ana", await add_company(work))
+    session = await begin_session(work, ana, "one")
+    counted = Counted(work)
+    counted.let.clear()
+    reads = GatheredReads(counted)
+    first, second = (asyncio.ensure_future(reads.find("one")) for _ in "12")
+    await asyncio.sleep(0)
+    first.cancel()
+    counted.let.set()
+    assert await second == (session, ana)
+    assert first.cancelled()
+
+
+async def test_a_read_that_hangs_is_given_up_and_the_next_are_answered(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_reads, "SECONDS", 0.2)
+    ana = await add_user(work, "ana", await add_company(work))
+    session = await begin_session(work, ana, "one")
+    counted = Counted(work)
+    counted.let.clear()
+    reads = GatheredReads(counted)
+    hanging = asyncio.ensure_future(reads.find("one"))
+    await asyncio.sleep(session_reads.SLOW * 1.5)
+    assert counted.units == 1
+    counted.let = asyncio.Event()  # the first goes on waiting for the one before
+    counted.let.set()
+    assert await reads.find("one") == (session, ana), "beside one that is slow another begins"
+    with pytest.raises(Unavailable):
+        await hanging
