@@ -13,6 +13,7 @@ import pyarrow as pa
 from pyarrow import parquet, types
 
 from adapters.population.columns import CHUNK_ROWS, Cells, Coded, usable
+from adapters.population.files import regular
 from segmentation_core.errors import DataError, Problem
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def parquet_header(path: str) -> list[str]:
 
 @contextmanager
 def _opened(path: str) -> Iterator[parquet.ParquetFile]:
-    with open(path, "rb") as file:  # noqa: PTH123  the path is shown as it was given
+    with open(path, "rb", opener=regular) as file:
         if not file.read(1):
             raise DataError(Problem(path, "the file is empty", expected="a Parquet file"))
     try:

@@ -27,6 +27,7 @@ import msgspec
 import numpy as np
 
 from adapters.population.blocks import ALIGNMENT, Block, Weights
+from adapters.population.files import regular
 from adapters.population.replacing import replacing
 from segmentation_core.errors import DataError, Problem
 
@@ -76,7 +77,7 @@ class Contents(msgspec.Struct, frozen=True):
 def is_saved(path: str | os.PathLike[str]) -> bool:
     """Tell whether a file begins as a saved index does, of whatever version. A file that cannot be read does not."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  any path
+        with open(path, "rb", opener=regular) as file:
             return file.read(len(MAGIC) - 1) == MAGIC[:-1]
     except OSError:
         return False
@@ -160,7 +161,7 @@ def _write_block(file: IO[bytes], block: Block) -> Extent:
 
 def _mapped(path: str | os.PathLike[str]) -> tuple[mmap.mmap, Contents]:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  any path
+        with open(path, "rb", opener=regular) as file:
             length = os.fstat(file.fileno()).st_size
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if length else None
     except OSError as fault:
