@@ -21,7 +21,7 @@ import math
 import mmap
 import os
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
@@ -48,16 +48,19 @@ _TAIL = 8 + 32 + 8 + len(MAGIC)
 _AGAIN = "an index that this version has made: segmentation population build"
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+
+
 class Extent(msgspec.Struct, frozen=True):
     """Where a block stands, what it measures, and the CRC-32 of its bytes. Without weights the last two are 0."""
 
-    offset: int
-    length: int
-    checksum: int
-    rows: int
-    words: int
-    digits: int = 0
-    slices: int = 0
+    offset: _Count
+    length: _Count
+    checksum: _Count
+    rows: _Count
+    words: _Count
+    digits: _Count = 0
+    slices: _Count = 0
 
 
 class Contents(msgspec.Struct, frozen=True):
@@ -69,8 +72,8 @@ class Contents(msgspec.Struct, frozen=True):
     catalog: str
     fingerprint: str
     dimensions: dict[str, tuple[str, ...]]
-    rows: int
-    bitmaps: int
+    rows: _Count
+    bitmaps: _Count
     blocks: tuple[Extent, ...]
 
 
@@ -121,8 +124,8 @@ def save(path: str | os.PathLike[str], catalog: Catalog, blocks: Iterable[Block]
 def open_saved(path: str | os.PathLike[str], catalog: Catalog) -> list[Block]:
     """Map an index into memory and return its blocks, whose arrays are read from the disk as they are needed.
 
-    Raises DataError for a file that is no index, of another version, not whole, or made for a catalogue that reads data
-    otherwise, with the first difference.
+    Raises DataError for a file that is no index, of another version, not whole, made for a catalogue that reads data
+    otherwise, with the first difference, or whose contents cannot be where they are said to be.
     """
     mapped, contents = _mapped(path)
     if contents.fingerprint != data_fingerprint(catalog):
@@ -130,7 +133,13 @@ def open_saved(path: str | os.PathLike[str], catalog: Catalog) -> list[Block]:
             f"was made for the catalogue {contents.catalog!r}, not {catalog.title!r}: {_difference(contents, catalog)}"
         )
         raise DataError(Problem(str(path), message, contents.catalog, "an index that was made for this catalogue"))
-    return [_block(mapped, extent, contents.bitmaps) for extent in contents.blocks]
+    bitmaps = sum(len(each.values) for each in catalog.dimensions) + 1
+    if (contents.bitmaps, contents.rows) != (bitmaps, sum(extent.rows for extent in contents.blocks)):
+        raise _damaged(path)
+    try:
+        return [_block(mapped, extent, bitmaps) for extent in contents.blocks]
+    except (ValueError, OverflowError) as fault:
+        raise _damaged(path) from fault
 
 
 def verify(path: str | os.PathLike[str]) -> None:
@@ -177,13 +186,23 @@ def _mapped(path: str | os.PathLike[str]) -> tuple[mmap.mmap, Contents]:
     if tail[48:] != MAGIC or whole != length or size > length - _TAIL - len(_HEAD):
         raise DataError(Problem(str(path), "is cut off, or something was written to it", expected=_AGAIN))
     text = mapped[-_TAIL - size : -_TAIL]
-    if hashlib.sha256(_HEAD + text).digest() != tail[8:40]:
-        raise DataError(Problem(str(path), "its list of contents is damaged", expected=_AGAIN))
-    return mapped, msgspec.json.decode(text, type=Contents)
+    if hashlib.sha256(mapped[: len(_HEAD)] + text).digest() != tail[8:40]:
+        raise _damaged(path)
+    try:
+        return mapped, msgspec.json.decode(text, type=Contents)
+    except msgspec.DecodeError as fault:  # nobody's damage: it has the checksum that anybody can reckon
+        raise _damaged(path) from fault
+
+
+def _damaged(path: str | os.PathLike[str]) -> DataError:
+    return DataError(Problem(str(path), "its list of contents is damaged", expected=_AGAIN))
 
 
 def _block(mapped: mmap.mmap, extent: Extent, bitmaps: int) -> Block:
+    """Return a block of a file that is as `extent` says. Raises ValueError or OverflowError where it cannot be."""
     offset = extent.offset
+    if not offset or offset % PAGE or extent.words * 8 % ALIGNMENT or extent.rows > extent.words * 64:
+        raise ValueError
 
     def view(kind: str, *shape: int) -> NDArray[Any]:
         nonlocal offset
@@ -193,10 +212,12 @@ def _block(mapped: mmap.mmap, extent: Extent, bitmaps: int) -> Block:
         return array
 
     packed = view("<u8", bitmaps, extent.words)
-    if not extent.digits:
-        return Block(extent.rows, packed)
-    units = view("<f8", extent.digits, extent.words + extent.slices)
-    weights = Weights(units, view("<i8", extent.slices), view("<u8", extent.slices), view("<u2", extent.rows))
+    weights = None
+    if extent.digits:
+        units = view("<f8", extent.digits, extent.words + extent.slices)
+        weights = Weights(units, view("<i8", extent.slices), view("<u8", extent.slices), view("<u2", extent.rows))
+    if offset != extent.offset + extent.length:
+        raise ValueError
     return Block(extent.rows, packed, weights)
 
 
