@@ -446,6 +446,25 @@ def test_a_parquet_string_that_is_not_utf_8_is_pointed_at(tmp_path: Path) -> Non
     assert problems(parquet_of(tmp_path, town=broken)) == (expected,)
 
 
+def test_a_long_cell_that_a_small_file_says_very_often_is_held_once(tmp_path: Path) -> None:
+    path = tmp_path / "people.parquet"
+    town = pa.DictionaryArray.from_arrays(pa.array([0] * 499 + [None], pa.int32()), pa.array(["x" * 2**20]))
+    table = pa.table({"town": town, "n": pa.array(range(500))})
+    parquet.write_table(table, path, compression="zstd", dictionary_pagesize_limit=2**30, store_schema=False)
+    del town, table
+    assert path.stat().st_size < 10_000
+    before = pa.default_memory_pool()
+    ours = pa.proxy_memory_pool(before)
+    pa.set_memory_pool(ours)
+    try:
+        (cells,) = arrow_tables.read_parquet(str(path), {"town": "a town"}, [])
+    finally:
+        pa.set_memory_pool(before)
+    coded = cells.columns["town"]
+    assert [coded.distinct[code] for code in coded.codes[498:]] == ["x" * 2**20, None]
+    assert (ours.max_memory() or 0) < 50 * 2**20
+
+
 def test_without_pyarrow_csv_is_read_and_parquet_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
