@@ -127,6 +127,7 @@ def running(*arguments: str, environ: dict[str, str]) -> Iterator[Served]:
         with log.open("w", encoding="utf-8") as stderr:
             process = subprocess.Popen(
                 [COMMAND, "serve", "--port", "0", *arguments],
+                stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,

@@ -31,6 +31,7 @@ from segmentation_core.errors import Problem, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from types import FrameType
 
     from segmentation_core.population import Population
 
@@ -89,6 +90,9 @@ def serve(  # noqa: PLR0913  what the command is told
             for stop in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(stop, server.handle_exit)
             sys.setswitchinterval(SECONDS_OF_A_THREAD)
+            if workers == 1:
+                hangs_up = sys.stdin is not None and sys.stdin.isatty()
+                signal.signal(signal.SIGHUP, server.handle_exit if hangs_up else _renew_nothing)
             gc.collect()
             gc.freeze()  # what is there now stays: no later collection looks at catalogue and population again
             server.run(sockets=[listener])
@@ -99,6 +103,11 @@ def serve(  # noqa: PLR0913  what the command is told
             del population
             # Each worker reads the files itself, so that one that is started later reads them as they are then.
             Workers(workers, lambda on_serving: serve_here(_loaded(read_catalog, data_file), on_serving)).run(welcome)
+
+
+def _renew_nothing(_: int, __: FrameType | None) -> None:
+    """Stay, where one process is told to renew itself: by default the signal would end it, requests and all."""
+    _log.error("SIGHUP renews nothing where there is one process: serve with --workers 2 or more, or start it again")
 
 
 def _loaded(read_catalog: Callable[[], Catalog], data_file: Path) -> tuple[Catalog, BitmapIndex]:

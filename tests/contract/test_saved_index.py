@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.population import BitmapIndex, saved
+from adapters.population import BitmapIndex, packing, saved
 from adapters.population.generated import generate
 from adapters.population.replacing import replacing
 from segmentation_core import Catalog, DataError, parse_filter
@@ -116,6 +117,77 @@ def test_contents_that_are_damaged_are_refused(file: Path) -> None:
     whole = bytearray(file.read_bytes())
     whole[-100] ^= 1
     file.write_bytes(whole)
+    assert refusal(file) == "its list of contents is damaged"
+
+
+def test_a_head_that_is_damaged_is_refused(file: Path) -> None:
+    whole = bytearray(file.read_bytes())
+    whole[40] ^= 1
+    file.write_bytes(whole)
+    assert refusal(file) == "its list of contents is damaged"
+
+
+def _with_contents(file: Path, change: Callable[[bytes], bytes]) -> bytes:
+    """Return a file with other contents, and the checksum and the lengths that go with them."""
+    whole = file.read_bytes()
+    size = int.from_bytes(whole[-saved._TAIL :][:8], "little")
+    blocks, text = whole[: -saved._TAIL - size], change(whole[-saved._TAIL - size : -saved._TAIL])
+    length = len(blocks) + len(text) + saved._TAIL
+    digest = hashlib.sha256(blocks[:64] + text).digest()
+    tail = len(text).to_bytes(8, "little") + digest + length.to_bytes(8, "little") + saved.MAGIC
+    return blocks + text + tail
+
+
+@pytest.mark.parametrize("member", ["offset", "length", "rows", "words", "bitmaps", "places", "digits", "slices"])
+@pytest.mark.parametrize("number", [-1, 0, 3, 7, 4095, 4097, 8192, 2**31, 2**53, 2**63, 2**64, None, 0.5])
+def test_a_block_that_cannot_be_where_it_is_said_to_be_is_refused(
+    file: Path, member: str, number: float | None
+) -> None:
+    def change(text: bytes) -> bytes:
+        document = json.loads(text)
+        document["blocks"][0][member] = number
+        return json.dumps(document).encode()
+
+    file.write_bytes(_with_contents(file, change))
+    assert refusal(file) == "its list of contents is damaged"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda _: b"",
+        lambda _: b"\xff",
+        lambda _: b"{}",
+        lambda _: b"[" * 10_000,
+        lambda text: text.replace(b'"bitmaps":4', b'"bitmaps":3'),
+        lambda text: text.replace(b'"rows":300,"blocks"', b'"rows":301,"blocks"'),
+        lambda text: text.replace(b'"blocks":[', b'"blocks":[],"_":['),
+    ],
+)
+def test_contents_that_are_not_an_index_are_refused_whatever_their_checksum(
+    file: Path, change: Callable[[bytes], bytes]
+) -> None:
+    INDEX.save(file)
+    before = file.read_bytes()
+    file.write_bytes(_with_contents(file, change))
+    assert file.read_bytes() != before
+    assert refusal(file) == "its list of contents is damaged"
+
+
+@pytest.mark.parametrize(
+    "runs", [[], [0], [0, 8], [0, 8, 8], [8, 8, 16], [0, 17, 16], [0, -8, 16], [0, 8, 16, 16], [0, 8, 24], "", None]
+)
+def test_runs_that_cannot_be_are_refused(file: Path, monkeypatch: pytest.MonkeyPatch, runs: object) -> None:
+    monkeypatch.setattr(packing, "WORDS_TO_A_RUN", 0)
+    BitmapIndex.from_people(CATALOG, PEOPLE, WEIGHTS).save(file)
+
+    def change(text: bytes) -> bytes:
+        document = json.loads(text)
+        assert document["blocks"][0]["runs"] == [0, 8, 16]
+        document["blocks"][0]["runs"] = runs
+        return json.dumps(document).encode()
+
+    file.write_bytes(_with_contents(file, change))
     assert refusal(file) == "its list of contents is damaged"
 
 

@@ -130,3 +130,13 @@ def test_a_new_population_is_taken_over_without_a_request_lost(tmp_path: Path, b
 def size_of_everybody(server: Served, headers: dict[str, str]) -> int:
     answer = httpx.post(f"{server.address}/api/audience/size", json={"filter": {}}, headers=headers)
     return int(answer.json()["size"])
+
+
+def test_one_process_that_is_told_to_renew_itself_stays_and_says_so() -> None:
+    with data_folder() as data:
+        environ = environ_of(data) | {"SEGMENTATION_DEMO_PASSWORD": PASSWORD}
+        with running("--demo", environ=environ) as server:
+            os.kill(server.process.pid, signal.SIGHUP)
+            until(5, "nothing is told", lambda: "SIGHUP renews nothing" in server.log)
+            assert httpx.get(f"{server.address}/health").status_code == 200
+        assert server.process.returncode == 0

@@ -77,3 +77,11 @@ def test_a_panel_is_inferred_to_be_what_it_is(tmp_path: Path) -> None:
     assert kinds["city"] == ("single", 104)
     assert kinds["automobile"] == ("multi", 9)
     assert len(kinds) == 30
+
+
+def test_an_integer_of_any_length_is_a_code_and_no_weight(tmp_path: Path) -> None:
+    huge = "9" * 5_000
+    (tmp_path / "people.csv").write_text(f"devices,kind\n{huge},a\n1,b\n", "utf-8")
+    document, _ = infer(tmp_path / "people.csv", "people")
+    assert "weight" not in document
+    assert [value["id"] for value in document["dimensions"][0]["values"]] == ["1", huge]

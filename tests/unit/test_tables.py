@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from adapters.population import BitmapIndex, arrow_tables
+from adapters.population import BitmapIndex, arrow_tables, csv_table
 from adapters.population.tables import read_table
 from segmentation_core import Catalog, DataError, Problem, parse_filter
 
@@ -160,6 +161,9 @@ def test_parquet_cells_have_one_text_each(tmp_path: Path, cells: Any, codes: lis
         ("folder.csv", Problem("folder.csv", "the file cannot be read: Is a directory")),
         ("folder.parquet", Problem("folder.parquet", "the file cannot be read: Is a directory")),
         ("loop.csv", Problem("loop.csv", "the file cannot be read: Too many levels of symbolic links")),
+        ("pipe.csv", Problem("pipe.csv", "the file cannot be read: Is no file, but a pipe or a device")),
+        ("pipe.parquet", Problem("pipe.parquet", "the file cannot be read: Is no file, but a pipe or a device")),
+        ("endless.csv", Problem("endless.csv", "the file cannot be read: Is no file, but a pipe or a device")),
         ("empty.csv", Problem("empty.csv", "the file is empty", None, "a header, and a row for each person")),
         ("mark.csv", Problem("mark.csv", "the file is empty", None, "a header, and a row for each person")),
         ("empty.parquet", Problem("empty.parquet", "the file is empty", None, "a Parquet file")),
@@ -169,6 +173,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, path: str, expected
     (tmp_path / "folder.csv").mkdir()
     (tmp_path / "folder.parquet").mkdir()
     (tmp_path / "loop.csv").symlink_to("loop.csv")
+    os.mkfifo(tmp_path / "pipe.csv")
+    os.mkfifo(tmp_path / "pipe.parquet")
+    (tmp_path / "endless.csv").symlink_to("/dev/zero")
     (tmp_path / "empty.csv").touch()
     (tmp_path / "mark.csv").write_bytes(b"\xef\xbb\xbf")
     (tmp_path / "empty.parquet").touch()
@@ -220,6 +227,19 @@ def test_a_broken_line_is_pointed_at(  # noqa: PLR0913, PLR0917  a fault has fou
 ) -> None:
     (tmp_path / "people.csv").write_bytes(HEADER.encode() + b"\n" + content)
     assert problems("people.csv") == (Problem(f"people.csv, line {place}", message, found, expected),)
+
+
+def test_a_line_without_end_is_not_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_table, "LONGEST_LINE", 1_000)
+    longest = b'1,"' + b"x" * 991 + b'",0,1\n'
+    assert len(longest) == 1_000
+    (tmp_path / "people.csv").write_bytes(b"a,b,c,d\n" + longest * 3)
+    assert sum(len(cells.numbers) for cells in csv_table.read_csv("people.csv", {}, [])) == 3
+    (tmp_path / "people.csv").write_bytes(HEADER.encode() + b"\n1,Pune,0,1,10\n" + b"x" * 3_000)
+    message = "the line has more than 1,000 characters"
+    assert problems("people.csv") == (Problem("people.csv, line 3", message, None, "a row in each line"),)
+    (tmp_path / "people.csv").write_bytes(HEADER.encode() + b"\n" + b"x" * 2_500 + b"\xff")
+    assert problems("people.csv")[0].path == "people.csv, line 2"
 
 
 def test_lines_and_bytes_are_counted_as_an_editor_does(tmp_path: Path) -> None:
@@ -424,6 +444,25 @@ def test_a_parquet_string_that_is_not_utf_8_is_pointed_at(tmp_path: Path) -> Non
     broken = pa.array([b"Pune", b"x", b"\xff"]).cast(pa.string(), safe=False)
     expected = Problem("people.parquet, row 3, column 'town'", "the string is not UTF-8", None, "text in UTF-8")
     assert problems(parquet_of(tmp_path, town=broken)) == (expected,)
+
+
+def test_a_long_cell_that_a_small_file_says_very_often_is_held_once(tmp_path: Path) -> None:
+    path = tmp_path / "people.parquet"
+    town = pa.DictionaryArray.from_arrays(pa.array([0] * 499 + [None], pa.int32()), pa.array(["x" * 2**20]))
+    table = pa.table({"town": town, "n": pa.array(range(500))})
+    parquet.write_table(table, path, compression="zstd", dictionary_pagesize_limit=2**30, store_schema=False)
+    del town, table
+    assert path.stat().st_size < 10_000
+    before = pa.default_memory_pool()
+    ours = pa.proxy_memory_pool(before)
+    pa.set_memory_pool(ours)
+    try:
+        (cells,) = arrow_tables.read_parquet(str(path), {"town": "a town"}, [])
+    finally:
+        pa.set_memory_pool(before)
+    coded = cells.columns["town"]
+    assert [coded.distinct[code] for code in coded.codes[498:]] == ["x" * 2**20, None]
+    assert (ours.max_memory() or 0) < 50 * 2**20
 
 
 def test_without_pyarrow_csv_is_read_and_parquet_says_what_to_install(

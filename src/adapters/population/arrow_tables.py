@@ -6,17 +6,20 @@ pyarrow is imported with this module, once such a table is read.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import parquet, types
 
 from adapters.population.columns import CHUNK_ROWS, Cells, Coded, usable
+from adapters.population.files import regular
 from segmentation_core.errors import DataError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
 _PLAIN = (
     types.is_boolean,
@@ -58,7 +61,7 @@ def read_parquet(path: str, needed: Mapping[str, str], problems: list[Problem]) 
     not Parquet, and for strings that are not UTF-8. Raises OSError.
     """
     with _opened(path) as table:
-        schema = table.schema_arrow
+        schema = table.metadata.schema.to_arrow_schema()  # as it was written
         columns = _readable(schema, usable(schema.names, needed, path, problems), path, problems)
         if table.metadata.num_rows == 0:
             problems.append(Problem(path, "the table has no rows", expected="a row for each person"))
@@ -75,12 +78,16 @@ def parquet_header(path: str) -> list[str]:
 
 @contextmanager
 def _opened(path: str) -> Iterator[parquet.ParquetFile]:
-    with open(path, "rb") as file:  # noqa: PTH123  the path is shown as it was given
+    with open(path, "rb", opener=regular) as file:
         if not file.read(1):
             raise DataError(Problem(path, "the file is empty", expected="a Parquet file"))
     try:
-        with pa.OSFile(path, "rb") as source, parquet.ParquetFile(source) as table:
-            yield table
+        with pa.OSFile(path, "rb") as source:
+            metadata = parquet.read_metadata(source)
+            # Strings stay in the dictionaries that they are stored in: a few bytes may say one long cell very often.
+            names = [metadata.schema.column(at).path for at in range(metadata.num_columns)]
+            with parquet.ParquetFile(source, metadata=metadata, read_dictionary=names) as table:
+                yield table
     except (pa.ArrowException, OSError) as fault:
         said = (str(fault).splitlines() or [""])[0]
         message = f"is not a Parquet file, or a damaged one: {said}"
@@ -165,33 +172,39 @@ def _read(batches: Iterable[pa.RecordBatch], columns: list[str], source: Source)
 
 
 def _coded(column: pa.ChunkedArray[Any]) -> Coded:
-    plain = _plain(column)
-    kind = plain.type
-    encoded = plain.dictionary_encode(null_encoding="encode")
-    distinct = encoded.dictionary.to_pylist()
+    kind = column.type
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+        distinct, codes = _joined(column)
+    else:
+        encoded = pa.concat_arrays([_string(part) for part in column.chunks]).dictionary_encode(null_encoding="encode")
+        distinct, codes = encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
     if types.is_decimal(kind):
         distinct = [cell if cell is None else int(cell) if cell == int(cell) else float(cell) for cell in distinct]
     elif types.is_floating(kind) and kind.bit_width < 64:  # noqa: PLR2004  a double is exact as it is
         # 0.1 in 32 bits is 0.10000000149 as a double; the shortest text that means it is what was written.
         narrow = np.float16 if types.is_float16(kind) else np.float32
         distinct = [cell if cell is None or cell.is_integer() else float(str(narrow(cell))) for cell in distinct]
-    return Coded(distinct, encoded.indices.to_numpy())
+    return Coded(distinct, codes)
 
 
-def _plain(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
-    """Return the cells without a dictionary: each batch brings its own, in which a value may stand twice.
+def _joined(column: pa.ChunkedArray[Any]) -> tuple[list[Any], NDArray[np.integer[Any]]]:
+    """Return the distinct cells and the codes of batches that have a dictionary each, in which a cell may stand twice.
 
-    Views of strings become strings, which alone can be coded without losing the nulls.
+    Only the cells that are used are looked at, and none is written out for each of its rows: it may be long.
     """
-    parts = [
-        _string(part.dictionary).take(part.indices) if isinstance(part, pa.DictionaryArray) else _string(part)
-        for part in column.chunks
-    ]
-    joined: pa.Array[Any] = pa.concat_arrays(parts)
-    return joined
+    positions: dict[Any, int] = {}
+    codes = []
+    for part in cast("list[pa.DictionaryArray[Any, Any]]", column.chunks):
+        used = part.indices.dictionary_encode(null_encoding="encode")
+        cells = _string(part.dictionary).take(used.dictionary).to_pylist()
+        joined = np.array([positions.setdefault(cell, len(positions)) for cell in cells], dtype=np.int64)
+        codes.append(joined[used.indices.to_numpy()])
+    return [*positions], np.concatenate(codes)
 
 
 def _string(cells: pa.Array[Any]) -> pa.Array[Any]:
+    """Return views of strings as strings, which alone can be coded without losing the nulls."""
     return cells.cast(pa.large_string()) if types.is_string_view(cells.type) else cells
 
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import csv
 import os
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from adapters.population.columns import CHUNK_ROWS, Cells, Coded, usable
+from adapters.population.files import regular
 from segmentation_core.errors import DataError, Problem, excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
+    from typing import TextIO
+
+LONGEST_LINE = 2**24
+"""In characters. A line is held in memory as a whole, and a file of something else may be a single one."""
 
 _UNREADABLE = {
     "unexpected end of data": ("a quote that opens in this row is never closed", "a closing quote"),
@@ -29,10 +35,11 @@ def read_csv(path: str, needed: Mapping[str, str], problems: list[Problem]) -> I
 
     Columns that are missing or stand twice, and a table without rows, go to `problems`; columns at fault are left out
     of what is yielded. Raises DataError at the first fault of structure: a file that is empty, not UTF-8 or has NUL
-    bytes, quotes that do not close, a row with more or fewer cells than the header. Raises OSError.
+    bytes, quotes that do not close, a line past `LONGEST_LINE`, a row with more or fewer cells than the header. Raises
+    OSError.
     """
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:  # noqa: PTH123  the path is shown as it was given
+        with open(path, encoding="utf-8-sig", newline="", opener=regular) as file:
             rows = _numbered_rows(_lines(file, path), path)
             _, header = next(rows, (1, None))
             if header is None:
@@ -51,8 +58,11 @@ def read_csv(path: str, needed: Mapping[str, str], problems: list[Problem]) -> I
         raise DataError(_wrong_byte(path)) from fault
 
 
-def _lines(file: Iterable[str], path: str) -> Iterator[str]:
-    for number, line in enumerate(file, 1):
+def _lines(file: TextIO, path: str) -> Iterator[str]:
+    for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE + 1), ""), 1):
+        if len(line) > LONGEST_LINE:
+            message = f"the line has more than {LONGEST_LINE:,} characters"
+            raise DataError(Problem(f"{path}, line {number}", message, expected="a row in each line"))
         if "\0" in line:
             message = "the line holds a NUL byte"
             raise DataError(Problem(f"{path}, line {number}", message, excerpt(line), "text in UTF-8"))
@@ -104,9 +114,9 @@ def _coded(cells: list[str]) -> Coded:
 
 def _wrong_byte(path: str) -> Problem:
     """Find the first byte that is not UTF-8: the decoder only knows where it stood in a buffer."""
-    offset = 0
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:  # noqa: PTH123  as above
-        for number, line in enumerate(file, 1):
+    offset, number = 0, 1
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:  # noqa: PTH123  the path as given
+        for line in iter(partial(file.readline, LONGEST_LINE), ""):
             try:
                 offset += len(line.encode())
             except UnicodeEncodeError as fault:
@@ -114,4 +124,5 @@ def _wrong_byte(path: str) -> Problem:
                 byte = f"0x{ord(line[fault.start]) - 0xDC00:02x}"
                 message = f"the byte {byte} at offset {offset} is not UTF-8"
                 return Problem(f"{path}, line {number}", message, byte, "text in UTF-8")
+            number += line.endswith(("\n", "\r"))
     return Problem(path, "the file changed while it was read")

@@ -115,4 +115,4 @@ def _is_integer(text: str) -> bool:
 
 def _is_weight(cell: Cell) -> bool:
     text = text_of(cell)
-    return _is_integer(text) and 0 <= int(text) <= MOST_WEIGHT
+    return _is_integer(text) and len(text) <= len(str(MOST_WEIGHT)) and 0 <= int(text) <= MOST_WEIGHT

@@ -21,13 +21,16 @@ import math
 import mmap
 import os
 import zlib
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
 
 from adapters.population.blocks import ALIGNMENT, Block, Weights
+from adapters.population.files import regular
 from adapters.population.replacing import replacing
+from adapters.population.terms import clustering
 from segmentation_core.errors import DataError, Problem
 
 if TYPE_CHECKING:
@@ -47,6 +50,9 @@ _TAIL = 8 + 32 + 8 + len(MAGIC)
 _AGAIN = "an index that this version has made: segmentation population build"
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+
+
 class Extent(msgspec.Struct, frozen=True):
     """Where a block stands, what it measures, and the CRC-32 of its bytes.
 
@@ -54,16 +60,16 @@ class Extent(msgspec.Struct, frozen=True):
     are `digits` and `slices` without weights.
     """
 
-    offset: int
-    length: int
-    checksum: int
-    rows: int
-    words: int
-    bitmaps: int
-    runs: tuple[int, ...] = ()
-    places: int = 0
-    digits: int = 0
-    slices: int = 0
+    offset: _Count
+    length: _Count
+    checksum: _Count
+    rows: _Count
+    words: _Count
+    bitmaps: _Count
+    runs: tuple[_Count, ...] = ()
+    places: _Count = 0
+    digits: _Count = 0
+    slices: _Count = 0
 
 
 class Contents(msgspec.Struct, frozen=True):
@@ -75,14 +81,14 @@ class Contents(msgspec.Struct, frozen=True):
     catalog: str
     fingerprint: str
     dimensions: dict[str, tuple[str, ...]]
-    rows: int
+    rows: _Count
     blocks: tuple[Extent, ...]
 
 
 def is_saved(path: str | os.PathLike[str]) -> bool:
     """Tell whether a file begins as a saved index does, of whatever version. A file that cannot be read does not."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  any path
+        with open(path, "rb", opener=regular) as file:
             return file.read(len(MAGIC) - 1) == MAGIC[:-1]
     except OSError:
         return False
@@ -125,8 +131,8 @@ def save(path: str | os.PathLike[str], catalog: Catalog, blocks: Iterable[Block]
 def open_saved(path: str | os.PathLike[str], catalog: Catalog) -> list[Block]:
     """Map an index into memory and return its blocks, whose arrays are read from the disk as they are needed.
 
-    Raises DataError for a file that is no index, of another version, not whole, or made for a catalogue that reads data
-    otherwise, with the first difference.
+    Raises DataError for a file that is no index, of another version, not whole, made for a catalogue that reads data
+    otherwise, with the first difference, or whose contents cannot be where they are said to be.
     """
     mapped, contents = _mapped(path)
     if contents.fingerprint != data_fingerprint(catalog):
@@ -134,7 +140,12 @@ def open_saved(path: str | os.PathLike[str], catalog: Catalog) -> list[Block]:
             f"was made for the catalogue {contents.catalog!r}, not {catalog.title!r}: {_difference(contents, catalog)}"
         )
         raise DataError(Problem(str(path), message, contents.catalog, "an index that was made for this catalogue"))
-    return [_block(mapped, extent) for extent in contents.blocks]
+    if contents.rows != sum(extent.rows for extent in contents.blocks):
+        raise _damaged(path)
+    try:
+        return [_block(mapped, extent, catalog) for extent in contents.blocks]
+    except (ValueError, OverflowError) as fault:
+        raise _damaged(path) from fault
 
 
 def verify(path: str | os.PathLike[str]) -> None:
@@ -176,7 +187,7 @@ def _write_block(file: IO[bytes], block: Block) -> Extent:
 
 def _mapped(path: str | os.PathLike[str]) -> tuple[mmap.mmap, Contents]:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  any path
+        with open(path, "rb", opener=regular) as file:
             length = os.fstat(file.fileno()).st_size
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if length else None
     except OSError as fault:
@@ -192,13 +203,33 @@ def _mapped(path: str | os.PathLike[str]) -> tuple[mmap.mmap, Contents]:
     if tail[48:] != MAGIC or whole != length or size > length - _TAIL - len(_HEAD):
         raise DataError(Problem(str(path), "is cut off, or something was written to it", expected=_AGAIN))
     text = mapped[-_TAIL - size : -_TAIL]
-    if hashlib.sha256(_HEAD + text).digest() != tail[8:40]:
-        raise DataError(Problem(str(path), "its list of contents is damaged", expected=_AGAIN))
-    return mapped, msgspec.json.decode(text, type=Contents)
+    if hashlib.sha256(mapped[: len(_HEAD)] + text).digest() != tail[8:40]:
+        raise _damaged(path)
+    try:
+        return mapped, msgspec.json.decode(text, type=Contents)
+    except msgspec.DecodeError as fault:  # nobody's damage: it has the checksum that anybody can reckon
+        raise _damaged(path) from fault
 
 
-def _block(mapped: mmap.mmap, extent: Extent) -> Block:
+def _damaged(path: str | os.PathLike[str]) -> DataError:
+    return DataError(Problem(str(path), "its list of contents is damaged", expected=_AGAIN))
+
+
+def _block(mapped: mmap.mmap, extent: Extent, catalog: Catalog) -> Block:
+    """Return a block of a file that is as `extent` says. Raises ValueError or OverflowError where it cannot be."""
     offset = extent.offset
+    if not offset or offset % PAGE or extent.words * 8 % ALIGNMENT or extent.rows > extent.words * 64:
+        raise ValueError
+    bitmaps = sum(len(each.values) for each in catalog.dimensions) + 1
+    if extent.runs:
+        cluster = clustering(catalog)
+        values = len(cluster.values) if cluster else 0
+        ends = (0, *extent.runs[1:-1], extent.words)
+        if len(extent.runs) != values + 1 or extent.runs != ends or any(a > b for a, b in pairwise(ends)):
+            raise ValueError
+        bitmaps -= values
+    if extent.bitmaps != bitmaps or extent.places not in {0, extent.rows}:
+        raise ValueError
 
     def view(kind: str, *shape: int) -> NDArray[Any]:
         nonlocal offset
@@ -207,13 +238,15 @@ def _block(mapped: mmap.mmap, extent: Extent) -> Block:
         offset += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
         return array
 
-    bitmaps = view("<u8", extent.bitmaps, extent.words)
+    packed = view("<u8", extent.bitmaps, extent.words)
     places = view("<u4", extent.places) if extent.places else None
     weights = None
     if extent.digits:
         units = view("<f8", extent.digits, extent.words + extent.slices)
         weights = Weights(units, view("<i8", extent.slices), view("<u8", extent.slices))
-    return Block(extent.rows, bitmaps, extent.runs, places, weights)
+    if offset != extent.offset + extent.length:
+        raise ValueError
+    return Block(extent.rows, packed, extent.runs, places, weights)
 
 
 def _difference(contents: Contents, catalog: Catalog) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
-from litestar.params import FromQuery, QueryParameter, SkipValidation
+from litestar.params import QueryParameter, SkipValidation
 
 from entrypoints.http.access import access
 from entrypoints.http.csv_tables import csv_table, rows_of, wants_csv
@@ -19,6 +19,8 @@ from segmentation_core.audit import AuditQuery, Record
 from segmentation_core.permissions import READ_AUDIT
 from segmentation_core.usecases import ReadAudit
 
+Action = Annotated[str, QueryParameter(description="Records of this action alone; empty for any.")]
+Actor = Annotated[str, QueryParameter(description="What this username did; empty for anybody.")]
 Since = Annotated[str, QueryParameter(description="Not before this time (RFC 3339).", format="date-time")]
 Until = Annotated[str, QueryParameter(description="Before this time (RFC 3339).", format="date-time")]
 
@@ -79,8 +81,8 @@ async def read_trail(  # noqa: PLR0913, PLR0917  what the query has
     read_audit: NamedDependency[SkipValidation[ReadAudit]],
     page: PageNumber = "1",
     limit: PageOf10 = "10",
-    action: FromQuery[str] = "",
-    actor: FromQuery[str] = "",
+    action: Action = "",
+    actor: Actor = "",
     since: Since = "",
     until: Until = "",
     if_none_match: IfNoneMatch = "",

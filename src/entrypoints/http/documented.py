@@ -7,7 +7,7 @@ follows from nothing of that stands in `FURTHER`. A fault of ours (500) is not a
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from litestar.enums import HttpMethod
@@ -30,6 +30,7 @@ from entrypoints.http.access import is_public
 from entrypoints.http.auth import CSRF_HEADER, CSRF_TOKEN, TOKEN
 from entrypoints.http.csv_tables import MEDIA_TYPE as CSV
 from entrypoints.http.errors import ProblemDetails
+from entrypoints.http.examples import ANSWERS, REQUESTS
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -88,36 +89,6 @@ _SET_COOKIE: Final = OpenAPIHeader(
     schema=Schema(type=OpenAPIType.STRING), description=f"The cookies `{TOKEN}` and `{CSRF_TOKEN}`, or that they end."
 )
 
-_FILTER: Final = {"audienceFilters": {"age": ["30-40", "40-50"], "household_size": ["3"], "main_type": []}}
-
-EXAMPLES: Final[dict[str, dict[str, Any]]] = {
-    "signIn": {"username": "analyst", "password": "correct horse battery"},
-    "changePassword": {"current_password": "correct horse battery", "new_password": "four other plain words"},
-    "forgotPassword": {"username": "ana@example.com"},
-    "resetPassword": {"token": "as-it-stands-in-the-mail", "new_password": "four other plain words"},
-    "buildAudience": {**_FILTER, "segments": {}, "metadata": {}},
-    "sizeAudience": _FILTER,
-    "facetAudience": _FILTER,
-    "profileAudience": _FILTER,
-    "impactOfConditions": _FILTER,
-    "overlapAudiences": {"filters": [{"age": ["20-30", "30-40"]}, {"policies": ["car"]}]},
-    "explainAudience": {"filter": {"dimension": "age", "in": ["20-30", "30-40"]}, "profile": "meta"},
-    "createUser": {
-        "firstName": "Ana",
-        "lastName": "Analyst",
-        "username": "ana",
-        "password": "correct horse battery",
-        "role": "User",
-        "status": "active",
-        "dsp": False,
-    },
-    "changeUser": {"role": "Manager", "status": "active", "password": ""},
-    "createPreset": {"preset_name": "Families of three", "preset_filter_json": _FILTER},
-    "changePreset": {"preset_name": "Small families"},
-    "revertPreset": {"version": 1},
-}
-"""What a client sends, by operation; the filters are of the demo's catalogue."""
-
 
 def complete(app: Litestar) -> None:
     """Complete the application's OpenAPI document."""
@@ -175,9 +146,24 @@ def _complete(operation: Operation, *, public: bool) -> None:
         responses["200"].content = {**(responses["200"].content or {}), CSV: table}
     if not public:
         operation.security = [{"session": [], "csrfCookie": [], "csrfHeader": []}]
-    if isinstance(operation.request_body, RequestBody) and name in EXAMPLES:
+    _show(operation, responses)
+
+
+def _show(operation: Operation, responses: dict[str, OpenAPIResponse | Reference]) -> None:
+    """Give the body and the answer of an operation their examples."""
+    name = str(operation.operation_id)
+    if isinstance(operation.request_body, RequestBody) and name in REQUESTS:
         for media in operation.request_body.content.values():
-            media.examples = {"example": Example(value=EXAMPLES[name])}
+            media.examples = _example(REQUESTS[name])
+    for status in ("200", "201"):
+        answer = responses.get(status)
+        if isinstance(answer, OpenAPIResponse) and answer.content and name in ANSWERS:
+            answer.content["application/json"].examples = _example(ANSWERS[name])
+
+
+def _example(value: object) -> dict[str, Example | Reference]:
+    """Return an example, encoded: as an object it would lose its nulls, which Litestar leaves out of the document."""
+    return {"example": Example(value=msgspec.Raw(msgspec.json.encode(value)))}
 
 
 def _takes(operation: Operation, header: str) -> bool:

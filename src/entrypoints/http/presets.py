@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from litestar import Response, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, SkipValidation
+from litestar.params import JSONBody, PathParameter, SkipValidation
 
 from entrypoints.http.access import access
 from entrypoints.http.csv_tables import csv_table, rows_of, wants_csv
@@ -25,6 +25,8 @@ from segmentation_core.usecases import ManagePresets, PresetView
 
 Sent = dict[str, Any] | str
 """A filter document as clients send it: an object, or a text that holds one."""
+
+Username = Annotated[str, PathParameter(description="Whose presets, in whatever case.")]
 
 
 class PresetName(msgspec.Struct, frozen=True):
@@ -239,7 +241,7 @@ async def list_presets(
 )
 async def list_presets_of_user(
     request: ApiRequest,
-    username: FromPath[str],  # noqa: ARG001  the address as it was sent has it whole
+    username: Username,  # noqa: ARG001  the address as it was sent has it whole
     manage_presets: NamedDependency[SkipValidation[ManagePresets]],
     if_none_match: IfNoneMatch = "",
 ) -> Response[PresetsAnswer]:

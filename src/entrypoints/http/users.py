@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, get_args
+from typing import Annotated, Final, get_args
 
 import msgspec
 from litestar import Response, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromQuery, JSONBody, SkipValidation
+from litestar.params import JSONBody, QueryParameter, SkipValidation
 
 from entrypoints.http.access import access
 from entrypoints.http.csv_tables import csv_table, rows_of, wants_csv
@@ -22,6 +22,9 @@ from segmentation_core.users import Role, Status, User, UserChange, UserQuery
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
+
+OfRole = Annotated[str, QueryParameter(description="Accounts of this role alone; empty for any.")]
+OfStatus = Annotated[str, QueryParameter(description="Accounts that are active, or inactive, alone; empty for both.")]
 
 
 class UserDetails(msgspec.Struct, frozen=True):
@@ -139,8 +142,8 @@ async def find_users(  # noqa: PLR0913, PLR0917  what the query has
     page: PageNumber = "1",
     per_page: PageOf20 = "20",
     search: SearchText = "",
-    role: FromQuery[str] = "",
-    status: FromQuery[str] = "",
+    role: OfRole = "",
+    status: OfStatus = "",
     if_none_match: IfNoneMatch = "",
 ) -> Response[UsersPage]:
     """Return a page of the accounts with a part of the username, first or last name, a role and a status.
