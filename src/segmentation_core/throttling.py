@@ -28,6 +28,9 @@ MOST_PER_ADDRESS: Final = 100
 MOST_PER_DEVICE: Final = 10
 """Failed sign-ins from a device that the user has signed in from before."""
 
+MOST_PER_DEVICES: Final = 30
+"""Failed sign-ins from all such devices of a user together: one or two stolen ones keep no other from signing in."""
+
 MOST_PER_PASSWORD_CHANGE: Final = 10
 """Wrong present passwords of one account that is signed in."""
 
@@ -68,6 +71,11 @@ def of_address(address: str) -> Limit:
 def of_device(user_id: int, device_id: str) -> Limit:
     """Return the limit on failed sign-ins of a user from a device that is known."""
     return Limit(_key("device", f"{user_id} {device_id}"), MOST_PER_DEVICE)
+
+
+def of_devices(user_id: int, generation: int) -> Limit:
+    """Return the limit on failed sign-ins of a user from all known devices, each of them of one generation."""
+    return Limit(_key("devices", f"{user_id} {generation}"), MOST_PER_DEVICES)
 
 
 def of_password_change(user_id: int) -> Limit:

@@ -22,11 +22,11 @@ T = TypeVar("T")
 
 
 class Attempt(msgspec.Struct, Generic[T], frozen=True):
-    """Something that is tried: what it is about, its limits, and whether a success lets their counts begin anew."""
+    """Something that is tried: what it is about, its limits, and those whose counts a success lets begin anew."""
 
     subject: T
     limits: tuple[Limit, ...]
-    clears: bool
+    clears: tuple[Limit, ...] = ()
 
 
 @asynccontextmanager
@@ -54,7 +54,7 @@ async def throttled(
     except BaseException:  # what cuts a request off is no Exception, and cuts off once
         await _give_back(work, taken)
         raise
-    await _give_back(work, taken, attempt.limits if attempt.clears else ())
+    await _give_back(work, taken, attempt.clears)
 
 
 async def _give_back(work: Work, taken: Taken, clear: Sequence[Limit] = ()) -> None:
