@@ -288,7 +288,14 @@ class Throttle(Protocol):
 
         A place counts for `within` from when it was taken; also one that a clock before ours took in our future. Of
         two at once one comes after the other: of any number, no more than `most` are taken under one key. Keys differ.
+
+        One may be free soon where so many places have not failed, and were taken less than UNDER_WAY ago, that those
+        that have would leave one.
         """
+        ...
+
+    async def fail(self, taken: Taken) -> None:
+        """Note that what took the places has failed; some may be free already."""
         ...
 
     async def give_back(self, taken: Taken) -> None:

@@ -26,6 +26,7 @@ NAMES = [
     "0006_password_resets",
     "0007_audit_bounds",
     "0008_password_generations",
+    "0009_failed_hits",
 ]
 
 

@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
+from adapters.memory.throttle import MemoryThrottle
 from adapters.passwords import BcryptPasswords
 from segmentation_core.errors import Overloaded, Throttled, Unavailable, WrongCredentials
 from segmentation_core.resets import Reset, digest_of
 from segmentation_core.sessions import DEVICE_LIFETIME
-from segmentation_core.throttling import MOST_PER_ADDRESS, MOST_PER_DEVICE, MOST_PER_NAME, WITHIN, of_name
+from segmentation_core.throttling import (
+    MOST_PER_ADDRESS,
+    MOST_PER_DEVICE,
+    MOST_PER_NAME,
+    SOON,
+    UNDER_WAY,
+    WITHIN,
+    of_name,
+)
 from segmentation_core.usecases import Acting, Client, Operate
 from segmentation_core.users import ALL_COMPANIES, UserChange
 from tests.unit.house import PASSWORD, House
@@ -239,6 +248,40 @@ async def test_of_many_at_once_no_more_than_ten_are_heard(house: House) -> None:
     assert [type(one) for one in outcomes].count(Throttled) == 15
 
 
+@pytest.mark.requirement(43)
+async def test_of_many_right_ones_at_once_those_who_find_no_place_are_let_in_seconds_later(house: House) -> None:
+    waits, may_go_on = asyncio.Semaphore(0), asyncio.Event()
+
+    class Waiting(BcryptPasswords):
+        async def verify(self, password: str, password_hash: str | None, *, known: int | None = None) -> bool:
+            waits.release()
+            await may_go_on.wait()
+            return await super().verify(password, password_hash, known=known)
+
+    sign_in = house.signing_in_with(Waiting(cost=4))
+    at_once = [asyncio.ensure_future(sign_in("ana", PASSWORD, Client("192.0.2.1"))) for _ in range(MOST_PER_NAME)]
+    for _ in at_once:
+        await asyncio.wait_for(waits.acquire(), 5)
+    assert await wait_told(house, "ana", address="192.0.2.2") == SOON
+    assert await wait_told(house, "ana", WRONG, address="192.0.2.3") == SOON
+    may_go_on.set()
+    assert len(await asyncio.gather(*at_once)) == MOST_PER_NAME
+    await house.sign_in("ana", PASSWORD, address="192.0.2.2")
+
+
+@pytest.mark.requirement(41)
+async def test_a_failure_counts_although_it_cannot_be_noted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(*_: object) -> None:
+        msg = "The database is down."
+        raise Unavailable(msg)
+
+    monkeypatch.setattr(MemoryThrottle, "fail", down)
+    await fail(house, "ana", MOST_PER_NAME)
+    assert await wait_told(house, "ana") == SOON
+    house.clock.time += UNDER_WAY
+    assert await wait_told(house, "ana") == WITHIN - UNDER_WAY
+
+
 class Broken(BcryptPasswords):
     """Fails with an error instead of checking."""
 
@@ -316,4 +359,8 @@ async def test_a_user_who_was_deleted_has_no_device(house: House) -> None:
 def test_the_wait_is_told_in_minutes_rounded_up_and_travels_between_processes() -> None:
     assert "1 minute." in str(Throttled(TICK))
     assert "2 minutes." in str(Throttled(timedelta(seconds=61)))
-    assert pickle.loads(pickle.dumps(Throttled(TICK))).retry_after == TICK  # noqa: S301
+    assert "at once" in str(Throttled(SOON, under_way=True))
+    assert "2 seconds." in str(Throttled(SOON, under_way=True))
+    for told in (Throttled(TICK), Throttled(SOON, under_way=True)):
+        again = pickle.loads(pickle.dumps(told))  # noqa: S301
+        assert (str(again), again.retry_after, again.under_way) == (str(told), told.retry_after, told.under_way)
