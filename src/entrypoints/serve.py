@@ -9,6 +9,8 @@ import os
 import signal
 import socket
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from adapters.clock import SystemClock
@@ -21,6 +23,7 @@ from entrypoints.database import audit_key, data_dir, database
 from entrypoints.environment import unread
 from entrypoints.http.app import create_app
 from entrypoints.logs import password_of, write_logs
+from entrypoints.metrics import forget_worker, share_counts
 from entrypoints.server import Server
 from entrypoints.settings import Settings
 from entrypoints.workers import Workers
@@ -29,7 +32,6 @@ from segmentation_core.errors import Problem, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from segmentation_core.population import Population
 
@@ -80,7 +82,7 @@ def serve(  # noqa: PLR0913  what the command is told
             container.metrics().watch_pool(work.use)
             app = create_app(container)
             leave = partial(setattr, app.state, "is_leaving", True)  # noqa: FBT003  setattr's own way
-            server = Server(app, settings, on_serving, leave)
+            server = Server(app, settings, on_serving, leave, container.metrics().refresh)
             for stop in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(stop, server.handle_exit)
             gc.collect()
@@ -91,8 +93,15 @@ def serve(  # noqa: PLR0913  what the command is told
             serve_here((catalog, population), welcome)
         else:
             del population
-            # Each worker reads the files itself, so that one that is started later reads them as they are then.
-            Workers(workers, lambda on_serving: serve_here(_loaded(read_catalog, data_file), on_serving)).run(welcome)
+            with TemporaryDirectory(prefix="segmentation-counts-") as folder:
+                counts = Path(folder)
+
+                def serve_as(number: int, on_serving: Callable[[], object]) -> None:
+                    share_counts(counts, number)
+                    # Each worker reads the files itself, so that one that starts later reads them as they are then.
+                    serve_here(_loaded(read_catalog, data_file), on_serving)
+
+                Workers(workers, serve_as, partial(forget_worker, counts)).run(welcome)
 
 
 def _loaded(read_catalog: Callable[[], Catalog], data_file: Path) -> tuple[Catalog, BitmapIndex]:

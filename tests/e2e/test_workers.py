@@ -47,13 +47,47 @@ def until(seconds: float, what: str, check: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def served_by(server: Served) -> set[float]:
-    """Return the starts of the processes that answered some requests."""
-    found = set()
-    for _ in range(40):
+@contextmanager
+def only(worker: int, workers: set[int]) -> Iterator[None]:
+    """Let one worker run, and the others stand still."""
+    others = workers - {worker}
+    for other in others:
+        os.kill(other, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for other in others:
+            os.kill(other, signal.SIGCONT)
+
+
+def counted(server: Served, sample: str) -> float:
+    """Return what /metrics says of a sample, 0 where it says nothing."""
+    text = httpx.get(f"{server.address}/metrics").text
+    return sum(map(float, re.findall(rf"^{re.escape(sample)} (\S+)", text, re.MULTILINE)))
+
+
+CATALOGS = 'segmentation_requests_total{method="GET",route="/api/catalog",status="401"}'
+
+
+def test_each_worker_tells_what_all_have_counted_the_gone_ones_too() -> None:
+    with several() as server:
+        workers = children(server)
+        for times, worker in enumerate(sorted(workers), 1):
+            with only(worker, workers):
+                for _ in range(times):
+                    assert httpx.get(f"{server.address}/api/catalog").status_code == 401
+        asked = sum(range(WORKERS + 1))
+        for worker in workers:
+            with only(worker, workers):
+                assert counted(server, CATALOGS) == asked
         text = httpx.get(f"{server.address}/metrics").text
-        found.add(float(re.findall(r"^process_start_time_seconds (\S+)", text, re.MULTILINE)[0]))
-    return found
+        assert 'segmentation_pool_connections{state="most"} 30.0' in text
+        assert len(re.findall(r"^process_start_time_seconds\{worker=", text, re.MULTILINE)) == WORKERS
+        os.kill(server.process.pid, signal.SIGHUP)
+        until(60, "they are not renewed", lambda: "workers are new" in server.log)
+        os.kill(min(children(server)), signal.SIGKILL)
+        until(20, "it is not replaced", lambda: counted(server, 'process_start_time_seconds{worker="0"}') > 0)
+        assert counted(server, CATALOGS) == asked
 
 
 def test_all_serve_one_session_everywhere_and_leave_in_order() -> None:
@@ -62,7 +96,11 @@ def test_all_serve_one_session_everywhere_and_leave_in_order() -> None:
         assert len(workers) == WORKERS
         browser = Browser(server.address)
         assert browser.sign_in("analyst").status_code == 200
-        assert len(served_by(server)) > 1
+        for worker in workers:
+            with only(worker, workers):
+                again = Browser(server.address)
+                again.http.cookies = browser.http.cookies
+                assert again.get("/api/auth/me").status_code == 200
         for _ in range(20):
             again = Browser(server.address)
             again.http.cookies = browser.http.cookies
@@ -77,9 +115,7 @@ def test_one_that_dies_is_replaced() -> None:
     with several() as server:
         before = children(server)
         os.kill(min(before), signal.SIGKILL)
-        until(
-            20, "it is not replaced", lambda: len(children(server)) == WORKERS and min(before) not in children(server)
-        )
+        until(20, "it is not replaced", lambda: len(children(server) - {min(before)}) == WORKERS)
         assert httpx.get(f"{server.address}/health").status_code == 200
         assert "has ended by itself" in server.log
 
