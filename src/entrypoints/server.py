@@ -59,6 +59,11 @@ class Server(uvicorn.Server):
         self._on_leaving()
         self._leaves_at = time.monotonic() + self._drain_seconds
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, and end those that are there."""
+        BoundedConnection.is_leaving = True
+        await super().shutdown(sockets)
+
     async def on_tick(self, counter: int) -> bool:
         """Tell, ten times a second, whether it is time to go."""
         if counter % _TICKS_OF_A_SECOND == 0:
