@@ -8,6 +8,7 @@ Several workers share what they count in files of one folder, so that each of th
 
 from __future__ import annotations
 
+import asyncio
 import os
 from functools import partial
 from http import HTTPStatus
@@ -135,6 +136,12 @@ class Metrics:
         """Tell of a pool of connections too."""
         self._pool_use = pool_use
         self.refresh()
+
+    async def run(self) -> None:
+        """Refresh each second, until cancelled: other workers tell of this one too."""
+        while True:
+            await asyncio.sleep(1)
+            self.refresh()
 
     def refresh(self) -> None:
         """Note how the cache and the pool are now."""

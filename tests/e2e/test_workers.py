@@ -25,10 +25,10 @@ WORKERS = 3
 
 
 @contextmanager
-def several(*arguments: str) -> Iterator[Served]:
+def several(*arguments: str, workers: int = WORKERS) -> Iterator[Served]:
     with data_folder() as data:
         environ = environ_of(data) | {"SEGMENTATION_DEMO_PASSWORD": PASSWORD}
-        with running("--demo", "--workers", str(WORKERS), *arguments, environ=environ) as server:
+        with running("--demo", "--workers", str(workers), *arguments, environ=environ) as server:
             yield server
         assert server.process.returncode == 0, server.log
         assert "Traceback" not in server.log
@@ -120,12 +120,16 @@ def test_one_that_dies_is_replaced() -> None:
         assert "has ended by itself" in server.log
 
 
-@pytest.mark.parametrize("broken", [False, True], ids=["a larger file", "a broken file"])
-def test_a_new_population_is_taken_over_without_a_request_lost(tmp_path: Path, broken: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(
+    ("workers", "broken"),
+    [(WORKERS, False), (WORKERS, True), (1, False)],
+    ids=["a larger file", "a broken file", "one process"],
+)
+def test_a_new_population_is_taken_over_without_a_request_lost(tmp_path: Path, workers: int, broken: bool) -> None:  # noqa: FBT001
     people = tmp_path / "people.csv"
     shutil.copy(demo.CUSTOMERS, people)
     lines = people.read_text("utf-8").splitlines()
-    with several("--catalog", str(demo.CATALOG), "--data", str(people)) as server:
+    with several("--catalog", str(demo.CATALOG), "--data", str(people), workers=workers) as server:
         before = children(server)
         browser = Browser(server.address)
         browser.sign_in("analyst")
@@ -142,24 +146,32 @@ def test_a_new_population_is_taken_over_without_a_request_lost(tmp_path: Path, b
                 sizes.append(answer.json()["size"])
             return sizes
 
-        with ThreadPoolExecutor(2) as threads:
-            asking = [threads.submit(ask) for _ in range(2)]
-            time.sleep(0.3)
+        def replace_by(text: str, until_told: str) -> None:
             new = people.with_suffix(".new")
-            new.write_text("no such column\n" if broken else "\n".join([*lines, lines[-1]]) + "\n", "utf-8")
+            new.write_text(text, "utf-8")
             new.replace(people)
             os.kill(server.process.pid, signal.SIGHUP)
-            if broken:
-                until(30, "nothing is told", lambda: "the old ones stay" in server.log)
-            else:
-                until(60, "they are not renewed", lambda: "workers are new" in server.log)
-            done = True
+            until(60, "nothing is told", lambda: until_told in server.log)
+
+        larger = "\n".join([*lines, lines[-1]]) + "\n"
+        with ThreadPoolExecutor(2) as threads:
+            asking = [threads.submit(ask) for _ in range(2)]
+            try:
+                time.sleep(0.3)
+                if broken or workers == 1:
+                    replace_by("no such column\n", "the old ones stay")
+                    assert size_of_everybody(server, headers) == 5822
+                if not broken:
+                    replace_by(larger, "workers are new" if workers > 1 else "are served as they are now")
+            finally:
+                done = True
             sizes = [size for one in asking for size in one.result()]
         if broken:
             assert set(sizes) == {5822}
             assert children(server) == before
         else:
             assert {5822, 5823} == {*sizes, size_of_everybody(server, headers)}
+            assert size_of_everybody(server, headers) == 5823
             assert not before & children(server)
 
 
