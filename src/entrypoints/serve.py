@@ -22,9 +22,9 @@ from entrypoints.container import Container
 from entrypoints.database import audit_key, data_dir, database
 from entrypoints.environment import unread
 from entrypoints.http.app import create_app
+from entrypoints.http.renewing import Renewing
 from entrypoints.logs import password_of, write_logs
 from entrypoints.metrics import forget_worker, share_counts
-from entrypoints.renewing import Renewing
 from entrypoints.server import Server
 from entrypoints.settings import Settings
 from entrypoints.workers import Workers
@@ -34,7 +34,7 @@ from segmentation_core.errors import Problem, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from litestar import Litestar
+    from entrypoints.http.renewing import Application
 
 STEPS_OF_A_REQUEST: Final = 30_000
 """How many diagram operations a filter may take that is sent to us: a tenth of the library's bound."""
@@ -107,7 +107,7 @@ class _Files:
         return catalog, BitmapIndex.load(catalog, self._data_file)
 
 
-def _application(settings: Settings, url: str, files: _Files) -> Litestar:
+def _application(settings: Settings, url: str, files: _Files) -> Application:
     catalog, population = files.read()
     work = PostgresWork(url, settings.audit_key.encode())
     container = Container(settings=settings, catalog=catalog, population=population, work=work)
@@ -117,7 +117,7 @@ def _application(settings: Settings, url: str, files: _Files) -> Litestar:
 
 def _serve_on(  # noqa: PLR0913, PLR0917  all that a process needs
     listener: socket.socket,
-    make: Callable[[], Litestar],
+    make: Callable[[], Application],
     settings: Settings,
     workers: int,
     on_serving: Callable[[], object],

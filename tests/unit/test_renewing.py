@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from litestar import Litestar, get
 
-from entrypoints.renewing import Renewing
+from entrypoints.http.renewing import Renewing
 from segmentation_core.errors import Unavailable
 
 if TYPE_CHECKING:

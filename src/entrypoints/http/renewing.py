@@ -10,7 +10,7 @@ import asyncio
 import gc
 import logging
 from traceback import format_exc
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from segmentation_core.errors import SegmentationError
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from litestar import Litestar
     from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
+
+Application: TypeAlias = "Litestar"
 
 LEAVE_SECONDS: Final = 90.0
 """How long the requests of an old application may take to end."""
@@ -29,7 +31,7 @@ _log: Final = logging.getLogger("segmentation.workers")
 class Renewing:
     """Passes requests on to the application that `make` makes, anew each time that it is asked for."""
 
-    def __init__(self, make: Callable[[], Litestar]) -> None:
+    def __init__(self, make: Callable[[], Application]) -> None:
         """Make the first one. `make` may take long, and is called on another thread from then on."""
         self._make = make
         self._serving = _Serving(make())
@@ -102,7 +104,7 @@ class Renewing:
 class _Serving:
     """An application, from its start to its end, and how many requests it answers."""
 
-    def __init__(self, app: Litestar) -> None:
+    def __init__(self, app: Application) -> None:
         self.app = app
         self._requests = 0
         self._idle = asyncio.Event()
