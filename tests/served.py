@@ -120,14 +120,14 @@ class Served:
 
 
 @contextmanager
-def running(*arguments: str, environ: dict[str, str]) -> Iterator[Served]:
+def running(*arguments: str, environ: dict[str, str], stdin: int = subprocess.DEVNULL) -> Iterator[Served]:
     """Run `segmentation serve` on a free port until it is told to stop, or has ended; its log goes to a file."""
     with tempfile.TemporaryDirectory(prefix="segmentation-log-") as folder:
         log = Path(folder) / "log"
         with log.open("w", encoding="utf-8") as stderr:
             process = subprocess.Popen(
                 [COMMAND, "serve", "--port", "0", *arguments],
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,

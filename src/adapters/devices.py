@@ -1,6 +1,7 @@
-"""What a device is known by: a cookie signed by us, `v1.user.device.issued.mac`, which nothing else has to remember.
+"""What a device is known by: a cookie signed by us, which nothing else has to remember.
 
-It only gives a sign-in a count and a queue of its own: whoever has it still needs the password.
+It is `v2.user.generation.device.issued.mac`: of one generation of the user's password, so that another password makes
+it worthless. It only gives a sign-in a count and a queue of its own: whoever has it still needs the password.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Final
 from segmentation_core.ports import Devices
 from segmentation_core.sessions import DEVICE_LIFETIME
 
-_SCHEME: Final = "v1"
-_LABEL: Final = b"segmentation device cookie v1"
+_SCHEME: Final = "v2"
+_LABEL: Final = b"segmentation device cookie v2"
 _LONGEST: Final = 512
 """In characters; what we sign is far shorter."""
 
@@ -25,20 +26,19 @@ class SignedDevices(Devices):
     def __init__(self, csrf_key: str) -> None:
         self._key = hmac.digest(csrf_key.encode(), _LABEL, hashlib.sha256)
 
-    def sign(self, user_id: int, device_id: str, at: datetime) -> str:
-        said = f"{_SCHEME}.{user_id}.{device_id}.{int(at.timestamp())}"
+    def sign(self, user_id: int, generation: int, device_id: str, at: datetime) -> str:
+        said = f"{_SCHEME}.{user_id}.{generation}.{device_id}.{int(at.timestamp())}"
         return f"{said}.{self._mac(said)}"
 
-    def device_id(self, signed: str | None, user_id: int, now: datetime) -> str | None:
+    def device_id(self, signed: str | None, user_id: int, generation: int, now: datetime) -> str | None:
         if not signed or len(signed) > _LONGEST:
             return None
         said, _, mac = signed.rpartition(".")
         if not hmac.compare_digest(mac.encode("utf-8", "replace"), self._mac(said).encode()):
             return None
-        _, owner, device_id, issued = said.split(".")
-        if int(owner) != user_id or now - datetime.fromtimestamp(int(issued), UTC) >= DEVICE_LIFETIME:
-            return None
-        return device_id
+        _, owner, of_password, device_id, issued = said.split(".")
+        is_old = now - datetime.fromtimestamp(int(issued), UTC) >= DEVICE_LIFETIME
+        return None if is_old or (int(owner), int(of_password)) != (user_id, generation) else device_id
 
     def _mac(self, said: str) -> str:
         return hmac.new(self._key, said.encode("utf-8", "replace"), hashlib.sha256).hexdigest()

@@ -30,6 +30,9 @@ MOST_CONNECTIONS: Final = 800
 MOST_OF_ONE_ADDRESS: Final = 200
 """So that no address takes all of them. A trusted proxy may: it has the connections of everybody."""
 
+FIRST_SECONDS: Final = 1.0
+"""How long a new connection may take to send its first request once the server leaves."""
+
 LARGEST_HEAD: Final = 32_768
 """How many bytes of a head that is not complete are kept."""
 
@@ -43,6 +46,9 @@ class BoundedConnection(H11Protocol):
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """Those that are trusted."""
 
+    is_leaving = False
+    """Whether the server leaves: then each connection has no more than the request that it was made for."""
+
     _address: str | None = None
     _arrival: asyncio.TimerHandle | None = None
     _reading: asyncio.TimerHandle | None = None
@@ -53,7 +59,17 @@ class BoundedConnection(H11Protocol):
         if len(self.connections) > MOST_CONNECTIONS or self._has_too_many():
             transport.abort()
             return
-        self._wait_for_request(self.request_seconds)
+        self._wait_for_request(FIRST_SECONDS if self.is_leaving else self.request_seconds)
+
+    def shutdown(self) -> None:
+        """Close it after the request that is under way, if any.
+
+        A new one has yet to send the request that it was made for: most likely it is on its way, and would be lost.
+        """
+        if self.cycle is None and not self.transport.is_closing():
+            self._wait_for_request(FIRST_SECONDS)
+        else:
+            super().shutdown()
 
     def _has_too_many(self) -> bool:
         """Tell whether this connection is one more than its address may have."""
@@ -82,6 +98,8 @@ class BoundedConnection(H11Protocol):
         """Wait as long for the body as its request may take; for nothing, once it is there."""
         before = self.conn.their_state
         super().handle_events()
+        if self.is_leaving and self.cycle is not None:
+            self.cycle.keep_alive = False
         after = self.conn.their_state
         if after is before:
             return

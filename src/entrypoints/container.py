@@ -66,7 +66,7 @@ class Container(containers.DeclarativeContainer):
     session_reads = providers.Singleton(GatheredReads, work)
 
     sign_in = providers.Singleton(SignIn, work, passwords, tokens, devices, clock, secrets)
-    change_password = providers.Singleton(ChangePassword, work, passwords, tokens, clock, secrets)
+    change_password = providers.Singleton(ChangePassword, work, passwords, tokens, devices, clock, secrets)
     asked_resets = providers.Singleton(_asked_resets, settings, work, clock, secrets)
     reset_password = providers.Singleton(ResetPassword, work, passwords, clock)
     sign_out = providers.Singleton(SignOut, work, tokens, clock)

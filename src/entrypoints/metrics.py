@@ -2,17 +2,23 @@
 
 The registry is our own, so that nothing is told that we did not mean to tell: labels are route templates, methods,
 statuses and names of questions, never an address, a name or an id.
+
+Several workers share what they count in files of one folder, so that each of them tells of all.
 """
 
 from __future__ import annotations
 
+import asyncio
+import os
 from functools import cache, partial
 from http import HTTPStatus
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest, values
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 from segmentation_core.errors import PlanMismatch
@@ -22,8 +28,6 @@ from segmentation_core.usecases import Acting, Audience, BuildAudience, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    from prometheus_client.metrics_core import Metric
 
     from adapters.cache import LruAnswers
     from segmentation_core.catalog import Catalog
@@ -39,13 +43,38 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"})
 
+_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""Where prometheus_client looks for the folder."""
+
+_WORKER: Final = "worker_{number}_{pid}"
+
+
+def share_counts(folder: Path, number: int) -> None:
+    """Count in a folder from now on, as the worker of a number, which no other one that runs has.
+
+    It is for a process that has counted nothing yet. Counts of a worker of that number that has ended go on.
+    """
+    os.environ[_FOLDER] = str(folder)
+    values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
+    (folder / _WORKER.format(number=number, pid=os.getpid())).touch()
+
+
+def forget_worker(folder: Path, number: int) -> None:
+    """Tell of a worker that has ended what it has counted, and no more how it is."""
+    mark_process_dead(number, str(folder))  # type: ignore[no-untyped-call]
+    for file in folder.glob(_WORKER.format(number=number, pid="*")):
+        file.unlink()
+
 
 class Metrics:
-    """The counts and times of one process."""
+    """The counts and times of one process, or of all workers where they are shared."""
 
     def __init__(self, answers: LruAnswers) -> None:
         """Take the cache, of which it tells too."""
         self.registry = CollectorRegistry()
+        self._answers = answers
+        self._pool_use: Callable[[], dict[str, int]] = dict
+        self._cache_told = {"hit": 0, "miss": 0}
         self.requests = Counter(
             "segmentation_requests",
             "Requests answered, by route template.",
@@ -78,15 +107,54 @@ class Metrics:
             registry=self.registry,
         )
         self._of = cache(self._labelled)  # as many as the registry keeps itself
-        self.registry.register(_Cache(answers))
-        ProcessCollector(registry=self.registry)
+        self._cache = Counter(
+            "segmentation_cache", "Built audiences asked of the cache.", ("outcome",), registry=self.registry
+        )
+        self._cache_answers = Gauge(
+            "segmentation_cache_answers",
+            "Built audiences in the cache.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self._pool = Gauge(
+            "segmentation_pool_connections",
+            "Connections to the database, by what they do.",
+            ("state",),
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self._told = self.registry
+        folder = os.environ.get(_FOLDER)
+        if folder:
+            self._told = CollectorRegistry()
+            MultiProcessCollector(self._told, folder)  # type: ignore[no-untyped-call]
+            self._told.register(_Processes(Path(folder)))
+        else:
+            ProcessCollector(registry=self.registry)
+        self.refresh()
 
     def _labelled(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
         return self.requests.labels(method, route, str(status)), self.request_seconds.labels(method, route)
 
     def watch_pool(self, pool_use: Callable[[], dict[str, int]]) -> None:
-        """Tell of a pool of connections too, as it is when asked."""
-        self.registry.register(_Pool(pool_use))
+        """Tell of a pool of connections too."""
+        self._pool_use = pool_use
+        self.refresh()
+
+    async def run(self) -> None:
+        """Refresh each second, until cancelled: other workers tell of this one too."""
+        while True:
+            await asyncio.sleep(1)
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Note how the cache and the pool are now."""
+        for outcome, number in (("hit", self._answers.hits), ("miss", self._answers.misses)):
+            self._cache.labels(outcome).inc(number - self._cache_told[outcome])
+            self._cache_told[outcome] = number
+        self._cache_answers.set(len(self._answers))
+        for state, number in self._pool_use().items():
+            self._pool.labels(state).set(number)
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Note that a request was answered; a method that HTTP does not have is told as `other`."""
@@ -99,7 +167,8 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""
-        return generate_latest(self.registry)
+        self.refresh()
+        return generate_latest(self._told)
 
     def plan(self, wanted: Filter, catalog: Catalog, *, profile: Profile) -> Plan:
         """Plan an audience, and note how long it took."""
@@ -169,30 +238,18 @@ class TimedPopulation(Population):
 _QUESTIONS: Final = ("size", "sizes", "facets", "profile", "overlap", "impact", "plan_size", "sample")
 
 
-class _Cache(Collector):
-    """Reads the cache when Prometheus asks."""
+class _Processes(Collector):
+    """Reads how the workers' processes are, each under its number."""
 
-    def __init__(self, answers: LruAnswers) -> None:
-        self._answers = answers
-
-    def collect(self) -> Iterable[Metric]:
-        asked = CounterMetricFamily("segmentation_cache", "Built audiences asked of the cache.", labels=["outcome"])
-        asked.add_metric(["hit"], self._answers.hits)
-        asked.add_metric(["miss"], self._answers.misses)
-        yield asked
-        yield GaugeMetricFamily("segmentation_cache_answers", "Built audiences in the cache.", len(self._answers))
-
-
-class _Pool(Collector):
-    """Reads a pool when Prometheus asks."""
-
-    def __init__(self, use: Callable[[], dict[str, int]]) -> None:
-        self._use = use
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def collect(self) -> Iterable[Metric]:
-        pool = GaugeMetricFamily(
-            "segmentation_pool_connections", "Connections to the database, by what they do.", labels=["state"]
-        )
-        for state, number in self._use().items():
-            pool.add_metric([state], number)
-        yield pool
+        families: dict[str, Metric] = {}
+        for file in sorted(self._folder.glob(_WORKER.format(number="*", pid="*"))):
+            _, number, pid = file.name.split("_")
+            for family in ProcessCollector(pid=partial(int, pid), registry=None).collect():
+                told = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+                for sample in family.samples:
+                    told.add_sample(sample.name, {**sample.labels, "worker": number}, sample.value)
+        return families.values()

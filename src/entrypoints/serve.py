@@ -10,6 +10,8 @@ import signal
 import socket
 import sys
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from adapters.clock import SystemClock
@@ -21,7 +23,9 @@ from entrypoints.container import Container
 from entrypoints.database import audit_key, data_dir, database
 from entrypoints.environment import unread
 from entrypoints.http.app import create_app
+from entrypoints.http.renewing import Renewing
 from entrypoints.logs import password_of, write_logs
+from entrypoints.metrics import forget_worker, share_counts
 from entrypoints.server import Server
 from entrypoints.settings import Settings
 from entrypoints.workers import Workers
@@ -30,10 +34,9 @@ from segmentation_core.errors import Problem, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from types import FrameType
 
-    from segmentation_core.population import Population
+    from entrypoints.http.renewing import Application
 
 STEPS_OF_A_REQUEST: Final = 30_000
 """How many diagram operations a filter may take that is sent to us: a tenth of the library's bound."""
@@ -58,7 +61,8 @@ def serve(  # noqa: PLR0913  what the command is told
     settings = Settings.for_demo(os.environ, audit_key(os.environ)) if with_demo else Settings.of(os.environ)
     settings = settings.listening_on(host)
     password = demo.demo_password(os.environ, BcryptPasswords().is_common) if with_demo else None
-    catalog, population = _loaded(read_catalog, data_file)
+    files = _Files(read_catalog, data_file)
+    catalog, population = files.read(keep=True)
     may_be_embedded = with_demo or settings.environment != "production"
     with database(os.environ, may_be_embedded=may_be_embedded) as found:
         write_logs(as_json=settings.is_production, secrets=(*settings.secrets, password_of(found.url), password or ""))
@@ -80,41 +84,89 @@ def serve(  # noqa: PLR0913  what the command is told
         kept = f"the database of {APP_VARIABLE}" if found.named else str(data_dir(os.environ))
         welcome = partial(print, _welcome(listener, population_said, password, kept), flush=True)
 
-        def serve_here(loaded: tuple[Catalog, Population], on_serving: Callable[[], object]) -> None:
-            work = PostgresWork(found.url, key)
-            container = Container(settings=settings, catalog=loaded[0], population=loaded[1], work=work)
-            container.metrics().watch_pool(work.use)
-            app = create_app(container)
-            leave = partial(setattr, app.state, "is_leaving", True)  # noqa: FBT003  setattr's own way
-            server = Server(app, settings, on_serving, leave)
-            for stop in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(stop, server.handle_exit)
-            sys.setswitchinterval(SECONDS_OF_A_THREAD)
-            if workers == 1:
-                hangs_up = sys.stdin is not None and sys.stdin.isatty()
-                signal.signal(signal.SIGHUP, server.handle_exit if hangs_up else _renew_nothing)
-            gc.collect()
-            gc.freeze()  # what is there now stays: no later collection looks at catalogue and population again
-            server.run(sockets=[listener])
+        del catalog, population
+        make = partial(_application, settings, found.url, files)
+        _serve_on(listener, make, settings, workers, welcome, files.forget)
 
+
+class _Files:
+    """Catalogue and population, as their files are."""
+
+    def __init__(self, read_catalog: Callable[[], Catalog], data_file: Path) -> None:
+        self._read_catalog = read_catalog
+        self._data_file = data_file
+        self._kept: tuple[Catalog, BitmapIndex] | None = None
+
+    def read(self, *, keep: bool = False) -> tuple[Catalog, BitmapIndex]:
+        """Return both, as they are now, or were when they were kept: with `keep` they are, for one more time."""
+        found = self._kept or self._read()
+        self._kept = found if keep else None
+        return found
+
+    def forget(self) -> None:
+        """Keep nothing in memory."""
+        self._kept = None
+
+    def _read(self) -> tuple[Catalog, BitmapIndex]:
+        catalog = self._read_catalog()
+        catalog.space.most_steps = STEPS_OF_A_REQUEST
+        return catalog, BitmapIndex.load(catalog, self._data_file)
+
+
+def _application(settings: Settings, url: str, files: _Files) -> Application:
+    catalog, population = files.read()
+    work = PostgresWork(url, settings.audit_key.encode())
+    container = Container(settings=settings, catalog=catalog, population=population, work=work)
+    container.metrics().watch_pool(work.use)
+    return create_app(container)
+
+
+def _serve_on(  # noqa: PLR0913, PLR0917  all that a process needs
+    listener: socket.socket,
+    make: Callable[[], Application],
+    settings: Settings,
+    workers: int,
+    on_serving: Callable[[], object],
+    forget: Callable[[], object],
+) -> None:
+    """Serve in this process, or in workers, each of which makes the application itself from the files of then."""
+
+    def serve_here(on_serving: Callable[[], object]) -> None:
+        app = Renewing(make)
+        server = Server(app, settings, on_serving, app.leave, app.look)
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(stop, server.handle_exit)
         if workers == 1:
-            serve_here((catalog, population), welcome)
-        else:
-            del population
-            # Each worker reads the files itself, so that one that is started later reads them as they are then.
-            Workers(workers, lambda on_serving: serve_here(_loaded(read_catalog, data_file), on_serving)).run(welcome)
+            signal.signal(signal.SIGHUP, partial(_hang_up, server, app, _has_terminal()))
+        sys.setswitchinterval(SECONDS_OF_A_THREAD)
+        gc.collect()
+        gc.freeze()  # what is there now stays: no later collection looks at catalogue and population again
+        server.run(sockets=[listener])
+
+    if workers == 1:
+        serve_here(on_serving)
+        return
+    forget()
+    with TemporaryDirectory(prefix="segmentation-counts-") as folder:
+        counts = Path(folder)
+
+        def serve_as(number: int, on_serving: Callable[[], object]) -> None:
+            share_counts(counts, number)
+            serve_here(on_serving)
+
+        Workers(workers, serve_as, partial(forget_worker, counts)).run(on_serving)
 
 
-def _renew_nothing(_: int, __: FrameType | None) -> None:
-    """Stay, where one process is told to renew itself: by default the signal would end it, requests and all."""
-    _log.error("SIGHUP renews nothing where there is one process: serve with --workers 2 or more, or start it again")
+def _has_terminal() -> bool:
+    return sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
 
 
-def _loaded(read_catalog: Callable[[], Catalog], data_file: Path) -> tuple[Catalog, BitmapIndex]:
-    """Return the catalogue and the population, as their files are now."""
-    catalog = read_catalog()
-    catalog.space.most_steps = STEPS_OF_A_REQUEST
-    return catalog, BitmapIndex.load(catalog, data_file)
+def _hang_up(server: Server, app: Renewing, had_terminal: bool, number: int, frame: FrameType | None) -> None:  # noqa: FBT001
+    """Renew the application; or leave, if the signal says that the terminal is gone."""
+    if had_terminal and not _has_terminal():
+        server.handle_exit(number, frame)
+    else:
+        app.ask()
 
 
 async def _add_demo(work: PostgresWork, passwords: BcryptPasswords, password: str) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from entrypoints.settings import Settings
 
+_TICKS_OF_A_SECOND: Final = 10
+
 _FINISH_SECONDS: Final = 5
 """How long requests that run when the service stops may still take."""
 
@@ -34,9 +36,11 @@ class Server(uvicorn.Server):
         settings: Settings,
         on_serving: Callable[[], object],
         on_leaving: Callable[[], object],
+        each_second: Callable[[], object] = lambda: None,
     ) -> None:
-        """Take what it calls once it serves, and as soon as it is told to stop."""
+        """Take what it calls once it serves, as soon as it is told to stop, and each second between."""
         super().__init__(_config(app, settings))
+        self._each_second = each_second
         self._on_leaving = on_leaving
         self._drain_seconds = settings.drain_seconds
         self._on_serving = on_serving
@@ -55,8 +59,15 @@ class Server(uvicorn.Server):
         self._on_leaving()
         self._leaves_at = time.monotonic() + self._drain_seconds
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, and end those that are there."""
+        BoundedConnection.is_leaving = True
+        await super().shutdown(sockets)
+
     async def on_tick(self, counter: int) -> bool:
         """Tell, ten times a second, whether it is time to go."""
+        if counter % _TICKS_OF_A_SECOND == 0:
+            self._each_second()
         if self._leaves_at is not None and time.monotonic() >= self._leaves_at:
             self.should_exit = True
         return await super().on_tick(counter)

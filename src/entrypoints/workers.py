@@ -44,12 +44,20 @@ _log: Final = logging.getLogger("segmentation.workers")
 
 
 class Workers:
-    """Runs `serve` in several processes; it calls what it is given once it serves, and returns when told to stop."""
+    """Runs `serve` in several processes; it calls what it is given once it serves, and returns when told to stop.
 
-    def __init__(self, count: int, serve: Callable[[Callable[[], object]], None]) -> None:
+    It is given the worker's number too: the least that no other one has which runs, and so no more than their count,
+    which one has that is to take another's place. `forget` is called with that of each that has ended.
+    """
+
+    def __init__(
+        self, count: int, serve: Callable[[int, Callable[[], object]], None], forget: Callable[[int], object]
+    ) -> None:
         self._count = count
         self._serve = serve
+        self._forget = forget
         self._running: list[int] = []
+        self._numbers: dict[int, int] = {}
         self._heard: set[int] = set()
 
     def run(self, on_serving: Callable[[], object]) -> None:
@@ -90,7 +98,7 @@ class Workers:
                 return
             self._running[self._running.index(old)] = new
             os.kill(old, signal.SIGTERM)
-            _wait_for(old, LEAVE_SECONDS)
+            self._wait_for(old)
         _log.info("all %d workers are new", self._count)
 
     def _replace_dead(self) -> None:
@@ -99,6 +107,7 @@ class Workers:
             if ended:
                 _log.error("worker %d has ended by itself, with status %d", worker, os.waitstatus_to_exitcode(status))
                 self._running.remove(worker)
+                self._gone(worker)
         if len(self._running) < self._count:
             new = self._started()
             if new is None:
@@ -109,11 +118,13 @@ class Workers:
     def _started(self) -> int | None:
         """Start a worker and wait until it serves; return None, with nothing left of it, where it does not."""
         told, tell = os.pipe()
+        number = min({*range(self._count + 1)} - {*self._numbers.values()})
         worker = os.fork()
         if not worker:
             os.close(told)
-            self._be_a_worker(tell)
+            self._be_a_worker(number, tell)
         os.close(tell)
+        self._numbers[worker] = number
         try:
             readable, _, _ = select.select([told], [], [], READY_SECONDS)
             if readable and os.read(told, 1):
@@ -122,15 +133,16 @@ class Workers:
             os.close(told)
         os.kill(worker, signal.SIGKILL)
         os.waitpid(worker, 0)
+        self._gone(worker)
         return None
 
-    def _be_a_worker(self, tell: int) -> None:
+    def _be_a_worker(self, number: int, tell: int) -> None:
         """Serve, and end the process: nothing of the parent is unwound here."""
         status = 1
         try:
-            for number in _HEEDED:
-                signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else signal.SIG_DFL)
-            self._serve(lambda: os.write(tell, b"1"))
+            for heeded in _HEEDED:
+                signal.signal(heeded, signal.SIG_IGN if heeded == signal.SIGHUP else signal.SIG_DFL)
+            self._serve(number, lambda: os.write(tell, b"1"))
             status = 0
         except SegmentationError as fault:
             _log.error("%s", fault)
@@ -146,17 +158,20 @@ class Workers:
         for worker in self._running:
             os.kill(worker, signal.SIGTERM)
         for worker in self._running:
-            _wait_for(worker, LEAVE_SECONDS)
+            self._wait_for(worker)
         self._running.clear()
 
+    def _wait_for(self, worker: int) -> None:
+        """Wait until a worker has ended; one that takes too long is killed."""
+        until = time.monotonic() + LEAVE_SECONDS
+        while not os.waitpid(worker, os.WNOHANG)[0]:
+            if time.monotonic() >= until:
+                _log.error("worker %d does not leave and is killed", worker)
+                os.kill(worker, signal.SIGKILL)
+                os.waitpid(worker, 0)
+                break
+            time.sleep(0.02)
+        self._gone(worker)
 
-def _wait_for(worker: int, seconds: float) -> None:
-    """Wait until a worker has ended; one that takes too long is killed."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if os.waitpid(worker, os.WNOHANG)[0]:
-            return
-        time.sleep(0.02)
-    _log.error("worker %d does not leave and is killed", worker)
-    os.kill(worker, signal.SIGKILL)
-    os.waitpid(worker, 0)
+    def _gone(self, worker: int) -> None:
+        self._forget(self._numbers.pop(worker))

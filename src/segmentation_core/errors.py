@@ -174,19 +174,25 @@ class Stale(Conflict):
 
 
 class Throttled(SegmentationError):
-    """Too many attempts failed lately. After `retry_after` the next is let through; trying before prolongs nothing."""
+    """Too many attempts failed lately. After `retry_after` the next is let through; trying before prolongs nothing.
 
-    def __init__(self, retry_after: timedelta) -> None:
+    Where it is not that they failed, but that too many are `under_way` at once, the next may be let through then.
+    """
+
+    def __init__(self, retry_after: timedelta, under_way: bool = False) -> None:  # noqa: FBT001, FBT002  to be pickled
         """Keep how long to wait."""
         self.retry_after = retry_after
+        self.under_way = under_way
         minutes = math.ceil(retry_after / timedelta(minutes=1))
         super().__init__(
-            f"Too many attempts failed. Please try again in {minutes} minute{'' if minutes == 1 else 's'}."
+            f"Too many attempts are made at once. Please try again in {math.ceil(retry_after.total_seconds())} seconds."
+            if under_way
+            else f"Too many attempts failed. Please try again in {minutes} minute{'' if minutes == 1 else 's'}."
         )
 
-    def __reduce__(self) -> tuple[type[Throttled], tuple[timedelta]]:
+    def __reduce__(self) -> tuple[type[Throttled], tuple[timedelta, bool]]:
         """Let the error travel between processes."""
-        return type(self), (self.retry_after,)
+        return type(self), (self.retry_after, self.under_way)
 
 
 class Overloaded(SegmentationError):

@@ -123,8 +123,11 @@ class Users(Protocol):
         """Store role, dsp, active, names and last login as they are in `user`; nothing happens where it is gone."""
         ...
 
-    async def set_password_hash(self, user_id: int, password_hash: str) -> None:
-        """Replace the hash of an account; nothing happens where there is none."""
+    async def set_password_hash(self, user_id: int, password_hash: str, *, same: bool = False) -> None:
+        """Replace the hash of an account, and count one more generation; nothing happens where there is none.
+
+        With `same` it is another hash of the same password, and of the same generation.
+        """
         ...
 
     async def delete(self, user_id: int) -> None:
@@ -289,7 +292,14 @@ class Throttle(Protocol):
 
         A place counts for `within` from when it was taken; also one that a clock before ours took in our future. Of
         two at once one comes after the other: of any number, no more than `most` are taken under one key. Keys differ.
+
+        One may be free soon where so many places have not failed, and were taken less than UNDER_WAY ago, that those
+        that have would leave one.
         """
+        ...
+
+    async def fail(self, taken: Taken) -> None:
+        """Note that what took the places has failed; some may be free already."""
         ...
 
     async def give_back(self, taken: Taken) -> None:
@@ -389,14 +399,17 @@ class Tokens(Protocol):
 
 
 class Devices(Protocol):
-    """Signs and reads what a device keeps to be known by the user who signed in from it. No store has it."""
+    """Signs and reads what a device keeps to be known by the user who signed in from it. No store has it.
 
-    def sign(self, user_id: int, device_id: str, at: datetime) -> str:
+    `generation` is that of the user's password: with another password every device is unknown.
+    """
+
+    def sign(self, user_id: int, generation: int, device_id: str, at: datetime) -> str:
         """Return a text that stands for a device from which a user signed in."""
         ...
 
-    def device_id(self, signed: str | None, user_id: int, now: datetime) -> str | None:
-        """Return the id of a device of this user; None for every text not signed here, or too long ago.
+    def device_id(self, signed: str | None, user_id: int, generation: int, now: datetime) -> str | None:
+        """Return the id of a device of this user and password; None for every text not signed here, or too long ago.
 
         It takes as long for a user that there is not.
         """

@@ -3,21 +3,33 @@
 An attempt takes its place in every count before it is made, and gives it back where it did not fail. So of any number
 of attempts at once, on any number of replicas, no more are let through than the limit says. An attempt that is refused
 takes no place: whoever goes on trying does not prolong the wait, and nobody is shut out for longer than `WITHIN`.
+
+A place counts the same whether its attempt failed or is under way. But what is under way will mostly be given back, so
+whoever is refused because of it is told to try again soon, and not when it would end.
 """
 
 from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from segmentation_core.errors import Throttled
 from segmentation_core.users import folded_name
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 WITHIN: Final = timedelta(minutes=15)
 """How long an attempt counts."""
+
+UNDER_WAY: Final = timedelta(seconds=30)
+"""How long an attempt may be under way: longer than the deadline of its request. After it, it counts as failed."""
+
+SOON: Final = timedelta(seconds=2)
+"""When to try again after attempts that are under way: some hashes of a password later."""
 
 MOST_PER_NAME: Final = 10
 """Failed sign-ins with one typed name, whether anybody has it or not, from devices that nobody knows."""
@@ -27,6 +39,9 @@ MOST_PER_ADDRESS: Final = 100
 
 MOST_PER_DEVICE: Final = 10
 """Failed sign-ins from a device that the user has signed in from before."""
+
+MOST_PER_DEVICES: Final = 30
+"""Failed sign-ins from all such devices of a user together: one or two stolen ones keep no other from signing in."""
 
 MOST_PER_PASSWORD_CHANGE: Final = 10
 """Wrong present passwords of one account that is signed in."""
@@ -50,9 +65,16 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """No place is free; one will be after so long."""
+    """No place is free; one will be after so long, or may be, where it is taken by what is `under_way`."""
 
     retry_after: timedelta
+    under_way: bool = False
+
+    @classmethod
+    def until(cls, ends: Sequence[timedelta | None]) -> Refused:
+        """Return the refusal by full keys, of each when its failures leave room: None where they leave it now."""
+        waits = [end for end in ends if end is not None]
+        return cls(max(waits, default=SOON), under_way=not waits)
 
 
 def of_name(name: str) -> Limit:
@@ -68,6 +90,11 @@ def of_address(address: str) -> Limit:
 def of_device(user_id: int, device_id: str) -> Limit:
     """Return the limit on failed sign-ins of a user from a device that is known."""
     return Limit(_key("device", f"{user_id} {device_id}"), MOST_PER_DEVICE)
+
+
+def of_devices(user_id: int, generation: int) -> Limit:
+    """Return the limit on failed sign-ins of a user from all known devices, each of them of one generation."""
+    return Limit(_key("devices", f"{user_id} {generation}"), MOST_PER_DEVICES)
 
 
 def of_password_change(user_id: int) -> Limit:
@@ -86,7 +113,7 @@ def of_resets(name: str, address: str) -> tuple[Limit, Limit]:
 def require_taken(outcome: Taken | Refused) -> Taken:
     """Return the places that were taken. Raises Throttled where none was free."""
     if isinstance(outcome, Refused):
-        raise Throttled(outcome.retry_after)
+        raise Throttled(outcome.retry_after, under_way=outcome.under_way)
     return outcome
 
 

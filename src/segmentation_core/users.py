@@ -81,10 +81,14 @@ ALL_COMPANIES: Final = Scope(None)
 
 
 class Account(msgspec.Struct, frozen=True):
-    """What a store keeps of a user: the user, and the hash of the password, which never leaves the server."""
+    """What a store keeps of a user: the user, and the hash of the password, which never leaves the server.
+
+    `generation` counts how often the password was replaced by another one.
+    """
 
     user: User
     password_hash: str
+    generation: int = 0
 
     def __repr__(self) -> str:
         """Leave the hash out of logs and tracebacks."""

@@ -58,7 +58,7 @@ def asked_for(populated: Populated, home: Company | None, name: str) -> dict[str
         "name": "Another", "folded_name": "other" if kind == "companies" else "another",
         "search": {"users": f"person {number}", "presets": f"preset {number}"}.get(kind),
         "role": user.role, "active": True, "dsp": True, "first_name": "", "folded_first_name": "", "last_name": "",
-        "folded_last_name": "", "last_login": None, "password_hash": "x",
+        "folded_last_name": "", "last_login": None, "password_hash": "x", "newer": 1,
         "version": 1, "fingerprint": preset.fingerprint, "document": "{}", "catalog": "x", "changed_by": "x",
         "action": "did", "actor": "ana", "actor_id": 1, "subject": "x", "at": NOON, "since": NOON,
         "until": LATER, "request_id": None, "number": 7, "seal": "0" * 64,

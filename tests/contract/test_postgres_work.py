@@ -12,9 +12,10 @@ import pytest
 from msgspec.structs import replace
 from psycopg import errors
 
-from adapters.postgres import PostgresWork, prepare_roles, work
+from adapters.postgres import PostgresWork, prepare_roles, presets, statements, work
 from segmentation_core.errors import Forbidden, RequestError, SettingsError, Unavailable
 from segmentation_core.ports import Stores
+from segmentation_core.presets import PresetVersion
 from segmentation_core.users import ALL_COMPANIES, User
 from tests.contract.examples import (
     AUDIT_KEY,
@@ -340,3 +341,34 @@ async def test_a_large_batch_of_records_is_added_quickly(postgres: PostgresWork)
     began = time.monotonic()
     await postgres.run(inside(company), lambda stores: stores.audit.add(*entries))
     assert time.monotonic() - began < 2
+
+
+async def test_others_have_their_turn_between_the_documents_of_a_page(
+    postgres: PostgresWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = await add_user(postgres, "ana", await add_company(postgres))
+    preset = await add_preset(postgres, owner)
+    for version in range(2, 21):
+        changed = replace(preset, version=version)
+        await postgres.run(owner.scope, lambda stores, new=changed: stores.presets.change(new, "ana"))  # type: ignore[misc]
+    turn, turns_of_rows = 0, []
+
+    async def take_turns() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    def noted(**row: Any) -> PresetVersion:  # noqa: ANN401  columns of a row
+        turns_of_rows.append(turn)
+        return PresetVersion(**row)
+
+    monkeypatch.setattr(presets, "PresetVersion", noted)
+    others = asyncio.ensure_future(take_turns())
+    for seconds, turns in ((-1.0, 20), (60.0, 1)):
+        monkeypatch.setattr(statements, "_AT_A_TIME", seconds)
+        turns_of_rows.clear()
+        found = await postgres.run(owner.scope, lambda stores: stores.presets.versions(preset.id))
+        assert [one.version for one in found] == [*range(20, 0, -1)]
+        assert len(set(turns_of_rows)) == turns
+    others.cancel()

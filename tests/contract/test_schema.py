@@ -25,6 +25,8 @@ NAMES = [
     "0005_forgetting_hits",
     "0006_password_resets",
     "0007_audit_bounds",
+    "0008_password_generations",
+    "0009_failed_hits",
 ]
 
 

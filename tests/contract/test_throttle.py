@@ -11,7 +11,7 @@ import pytest
 from adapters.postgres import PostgresWork
 from segmentation_core.errors import Forbidden
 from segmentation_core.ports import Stores, Work
-from segmentation_core.throttling import Limit, Refused, Taken
+from segmentation_core.throttling import SOON, UNDER_WAY, Limit, Refused, Taken
 from segmentation_core.users import ALL_COMPANIES, Scope
 from tests.contract.examples import AUDIT_KEY
 from tests.postgres import Database
@@ -26,8 +26,21 @@ TICK = timedelta(microseconds=1)
 A, B = Limit("a", 3), Limit("b", 5)
 
 
-async def take(work: Work, *limits: Limit, at: datetime = NOON) -> Taken | Refused:
+async def begin(work: Work, *limits: Limit, at: datetime = NOON) -> Taken | Refused:
     return await work.run(ALL_COMPANIES, lambda stores: stores.throttle.take(limits, at, WITHIN))
+
+
+async def take(work: Work, *limits: Limit, at: datetime = NOON) -> Taken | Refused:
+    """Take places for what fails at once."""
+    taken = await begin(work, *limits, at=at)
+    if isinstance(taken, Taken):
+        await fail(work, taken)
+    return taken
+
+
+async def fail(work: Work, taken: Taken | Refused) -> None:
+    assert isinstance(taken, Taken)
+    await work.run(ALL_COMPANIES, lambda stores: stores.throttle.fail(taken))
 
 
 async def free(work: Work, limit: Limit, at: datetime = NOON) -> int:
@@ -90,6 +103,40 @@ async def test_what_a_clock_before_ours_took_counts(work: Work) -> None:
     assert await take(work, A) == Refused(WITHIN + timedelta(seconds=1))
 
 
+async def test_what_is_under_way_counts_and_its_end_is_told_as_soon(work: Work) -> None:
+    taken = [await begin(work, A, at=NOON + n * TICK) for n in range(3)]
+    at = NOON + UNDER_WAY
+    assert await begin(work, A, at=at - TICK) == Refused(SOON, under_way=True)
+    await fail(work, taken[0])
+    await fail(work, taken[1])
+    assert await begin(work, A, at=at + TICK) == Refused(SOON, under_way=True)
+    await fail(work, taken[2])
+    assert await begin(work, A, at=at) == Refused(WITHIN - UNDER_WAY)
+
+
+async def test_what_is_under_way_for_too_long_counts_as_failed(work: Work) -> None:
+    for _ in range(3):
+        await begin(work, A)
+    assert await begin(work, A, at=NOON + UNDER_WAY - TICK) == Refused(SOON, under_way=True)
+    assert await begin(work, A, at=NOON + UNDER_WAY) == Refused(WITHIN - UNDER_WAY)
+
+
+async def test_one_that_has_to_wait_for_failures_is_not_told_to_come_back_soon(work: Work) -> None:
+    for _ in range(3):
+        await begin(work, A)
+    for _ in range(5):
+        await take(work, B)
+    assert await begin(work, A, B) == await begin(work, B, A) == Refused(WITHIN)
+
+
+async def test_what_was_given_back_has_not_failed(work: Work) -> None:
+    taken = await begin(work, A)
+    assert isinstance(taken, Taken)
+    await work.run(ALL_COMPANIES, lambda stores: stores.throttle.give_back(taken))
+    await fail(work, taken)
+    assert await free(work, A) == 3
+
+
 async def test_what_is_given_back_is_free_once(work: Work) -> None:
     taken = [await take(work, A, B) for _ in range(3)]
     for _ in range(2):
@@ -125,6 +172,7 @@ async def test_a_company_has_no_counts(work: Work) -> None:
     reaches: tuple[Callable[[Stores], Awaitable[object]], ...] = (
         lambda stores: stores.throttle.take([A], NOON, WITHIN),
         lambda stores: stores.throttle.give_back(taken),
+        lambda stores: stores.throttle.fail(taken),
         lambda stores: stores.throttle.clear("a"),
         lambda stores: stores.throttle.forget(NOON + WITHIN),
     )

@@ -149,6 +149,24 @@ async def test_a_hash_is_replaced_and_nothing_else_changes(work: Work) -> None:
     assert await work.run(ALL_COMPANIES, look) == [(ana, "new hash"), (bo, "hash of bo")]
 
 
+@pytest.mark.requirement(41)
+async def test_each_new_password_is_a_generation_and_another_hash_of_it_is_none(work: Work) -> None:
+    ana = await add_user(work, "ana", await add_company(work))
+
+    async def generation() -> tuple[str, int]:
+        account = await account_of(work, "ana")
+        assert account
+        return account.password_hash, account.generation
+
+    assert await generation() == ("hash of ana", 0)
+    for password_hash, same, expected in (("a", False, 1), ("b", True, 1), ("c", False, 2)):
+        await work.run(
+            ana.scope,
+            lambda stores, new=password_hash, same=same: stores.users.set_password_hash(ana.id, new, same=same),  # type: ignore[misc]
+        )
+        assert await generation() == (password_hash, expected)
+
+
 async def test_deletion_ends_sessions_frees_the_name_and_leaves_presets_without_an_owner(work: Work) -> None:
     company = await add_company(work)
     for home in (company, None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import shutil
 import signal
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from adapters.postgres.embedded import EmbeddedPostgres
 from entrypoints import demo
 from tests.served import PASSWORD, Browser, Served, data_folder, environ_of, running
 
@@ -25,10 +27,10 @@ WORKERS = 3
 
 
 @contextmanager
-def several(*arguments: str) -> Iterator[Served]:
+def several(*arguments: str, workers: int = WORKERS) -> Iterator[Served]:
     with data_folder() as data:
         environ = environ_of(data) | {"SEGMENTATION_DEMO_PASSWORD": PASSWORD}
-        with running("--demo", "--workers", str(WORKERS), *arguments, environ=environ) as server:
+        with running("--demo", "--workers", str(workers), *arguments, environ=environ) as server:
             yield server
         assert server.process.returncode == 0, server.log
         assert "Traceback" not in server.log
@@ -47,13 +49,47 @@ def until(seconds: float, what: str, check: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def served_by(server: Served) -> set[float]:
-    """Return the starts of the processes that answered some requests."""
-    found = set()
-    for _ in range(40):
+@contextmanager
+def only(worker: int, workers: set[int]) -> Iterator[None]:
+    """Let one worker run, and the others stand still."""
+    others = workers - {worker}
+    for other in others:
+        os.kill(other, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for other in others:
+            os.kill(other, signal.SIGCONT)
+
+
+def counted(server: Served, sample: str) -> float:
+    """Return what /metrics says of a sample, 0 where it says nothing."""
+    text = httpx.get(f"{server.address}/metrics").text
+    return sum(map(float, re.findall(rf"^{re.escape(sample)} (\S+)", text, re.MULTILINE)))
+
+
+CATALOGS = 'segmentation_requests_total{method="GET",route="/api/catalog",status="401"}'
+
+
+def test_each_worker_tells_what_all_have_counted_the_gone_ones_too() -> None:
+    with several() as server:
+        workers = children(server)
+        for times, worker in enumerate(sorted(workers), 1):
+            with only(worker, workers):
+                for _ in range(times):
+                    assert httpx.get(f"{server.address}/api/catalog").status_code == 401
+        asked = sum(range(WORKERS + 1))
+        for worker in workers:
+            with only(worker, workers):
+                assert counted(server, CATALOGS) == asked
         text = httpx.get(f"{server.address}/metrics").text
-        found.add(float(re.findall(r"^process_start_time_seconds (\S+)", text, re.MULTILINE)[0]))
-    return found
+        assert 'segmentation_pool_connections{state="most"} 30.0' in text
+        assert len(re.findall(r"^process_start_time_seconds\{worker=", text, re.MULTILINE)) == WORKERS
+        os.kill(server.process.pid, signal.SIGHUP)
+        until(60, "they are not renewed", lambda: "workers are new" in server.log)
+        os.kill(min(children(server)), signal.SIGKILL)
+        until(20, "it is not replaced", lambda: counted(server, 'process_start_time_seconds{worker="2"}') > 0)
+        assert counted(server, CATALOGS) == asked
 
 
 def test_all_serve_one_session_everywhere_and_leave_in_order() -> None:
@@ -62,7 +98,11 @@ def test_all_serve_one_session_everywhere_and_leave_in_order() -> None:
         assert len(workers) == WORKERS
         browser = Browser(server.address)
         assert browser.sign_in("analyst").status_code == 200
-        assert len(served_by(server)) > 1
+        for worker in workers:
+            with only(worker, workers):
+                again = Browser(server.address)
+                again.http.cookies = browser.http.cookies
+                assert again.get("/api/auth/me").status_code == 200
         for _ in range(20):
             again = Browser(server.address)
             again.http.cookies = browser.http.cookies
@@ -77,19 +117,21 @@ def test_one_that_dies_is_replaced() -> None:
     with several() as server:
         before = children(server)
         os.kill(min(before), signal.SIGKILL)
-        until(
-            20, "it is not replaced", lambda: len(children(server)) == WORKERS and min(before) not in children(server)
-        )
+        until(20, "it is not replaced", lambda: len(children(server) - {min(before)}) == WORKERS)
         assert httpx.get(f"{server.address}/health").status_code == 200
         assert "has ended by itself" in server.log
 
 
-@pytest.mark.parametrize("broken", [False, True], ids=["a larger file", "a broken file"])
-def test_a_new_population_is_taken_over_without_a_request_lost(tmp_path: Path, broken: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(
+    ("workers", "broken"),
+    [(WORKERS, False), (WORKERS, True), (1, False)],
+    ids=["a larger file", "a broken file", "one process"],
+)
+def test_a_new_population_is_taken_over_without_a_request_lost(tmp_path: Path, workers: int, broken: bool) -> None:  # noqa: FBT001
     people = tmp_path / "people.csv"
     shutil.copy(demo.CUSTOMERS, people)
     lines = people.read_text("utf-8").splitlines()
-    with several("--catalog", str(demo.CATALOG), "--data", str(people)) as server:
+    with several("--catalog", str(demo.CATALOG), "--data", str(people), workers=workers) as server:
         before = children(server)
         browser = Browser(server.address)
         browser.sign_in("analyst")
@@ -106,24 +148,32 @@ def test_a_new_population_is_taken_over_without_a_request_lost(tmp_path: Path, b
                 sizes.append(answer.json()["size"])
             return sizes
 
-        with ThreadPoolExecutor(2) as threads:
-            asking = [threads.submit(ask) for _ in range(2)]
-            time.sleep(0.3)
+        def replace_by(text: str, until_told: str) -> None:
             new = people.with_suffix(".new")
-            new.write_text("no such column\n" if broken else "\n".join([*lines, lines[-1]]) + "\n", "utf-8")
+            new.write_text(text, "utf-8")
             new.replace(people)
             os.kill(server.process.pid, signal.SIGHUP)
-            if broken:
-                until(30, "nothing is told", lambda: "the old ones stay" in server.log)
-            else:
-                until(60, "they are not renewed", lambda: "workers are new" in server.log)
-            done = True
+            until(60, "nothing is told", lambda: until_told in server.log)
+
+        larger = "\n".join([*lines, lines[-1]]) + "\n"
+        with ThreadPoolExecutor(2) as threads:
+            asking = [threads.submit(ask) for _ in range(2)]
+            try:
+                time.sleep(0.3)
+                if broken or workers == 1:
+                    replace_by("no such column\n", "the old ones stay")
+                    assert size_of_everybody(server, headers) == 5822
+                if not broken:
+                    replace_by(larger, "workers are new" if workers > 1 else "are served as they are now")
+            finally:
+                done = True
             sizes = [size for one in asking for size in one.result()]
         if broken:
             assert set(sizes) == {5822}
             assert children(server) == before
         else:
             assert {5822, 5823} == {*sizes, size_of_everybody(server, headers)}
+            assert size_of_everybody(server, headers) == 5823
             assert not before & children(server)
 
 
@@ -132,11 +182,17 @@ def size_of_everybody(server: Served, headers: dict[str, str]) -> int:
     return int(answer.json()["size"])
 
 
-def test_one_process_that_is_told_to_renew_itself_stays_and_says_so() -> None:
+def test_one_process_renews_itself_at_a_terminal_and_leaves_once_that_is_closed() -> None:
+    ours, its = pty.openpty()
     with data_folder() as data:
         environ = environ_of(data) | {"SEGMENTATION_DEMO_PASSWORD": PASSWORD}
-        with running("--demo", environ=environ) as server:
+        with running("--demo", environ=environ, stdin=its) as server:
+            os.close(its)
             os.kill(server.process.pid, signal.SIGHUP)
-            until(5, "nothing is told", lambda: "SIGHUP renews nothing" in server.log)
+            until(60, "nothing is told", lambda: "are served as they are now" in server.log)
             assert httpx.get(f"{server.address}/health").status_code == 200
-        assert server.process.returncode == 0
+            os.close(ours)
+            os.kill(server.process.pid, signal.SIGHUP)
+            server.process.wait(20)
+            assert not EmbeddedPostgres(data).status().running
+            assert "Traceback" not in server.log

@@ -34,6 +34,14 @@ def connected(address: str) -> socket.socket:
     return socket.create_connection((host, int(port)), timeout=20)
 
 
+def until_refused(address: str) -> None:
+    """Wait until a service takes no more connections."""
+    with suppress(ConnectionRefusedError):
+        while True:
+            connected(address).close()
+            time.sleep(0.02)
+
+
 def seconds_until_closed(connection: socket.socket) -> float:
     begun = time.monotonic()
     try:
@@ -186,12 +194,18 @@ def test_no_acknowledged_request_is_lost_when_the_service_is_told_to_stop() -> N
                 thread.start()
             time.sleep(1)
             begun = time.monotonic()
+            late = connected(server.address)
             server.process.send_signal(signal.SIGTERM)
             time.sleep(0.25)
             leaving = Browser(server.address).get("/health/ready")
             assert leaving.status_code == 503
             assert "about to stop" in leaving.json()["error"]
             assert Browser(server.address).get("/health").status_code == 200
+            until_refused(server.address)
+            with late:
+                late.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert late.recv(65_536).startswith(b"HTTP/1.1 200")
+                assert seconds_until_closed(late) < 10
             assert server.process.wait(10) == 0
             assert time.monotonic() - begun < 10
             for thread in threads:

@@ -70,7 +70,11 @@ def test_a_changed_password_ends_all_sessions_and_renews_the_callers_cookies(fre
     old = dict(here.http.cookies)
     answer = here.post("/api/auth/change-password", {"current_password": PASSWORD, "new_password": NEW})
     assert (answer.status_code, set(answer.json())) == (200, {"message"})
-    assert {header.partition("=")[0] for header in answer.headers.get_list("set-cookie")} == {"token", "csrf_token"}
+    assert {header.partition("=")[0] for header in answer.headers.get_list("set-cookie")} == {
+        "token",
+        "csrf_token",
+        "device",
+    }
     assert here.http.cookies["token"] != old["token"]
     assert here.get("/api/auth/me").status_code == 200
     assert there.get("/api/auth/me").status_code == 401

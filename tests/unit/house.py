@@ -63,7 +63,9 @@ class House:
         self.signing_in = self.signing_in_with(self.passwords)
         self.authenticate = Authenticate(self.work, GatheredReads(self.work), self.tokens, self.clock)
         self.sign_out = SignOut(self.work, self.tokens, self.clock)
-        self.change_password = ChangePassword(self.work, self.passwords, self.tokens, self.clock, SystemSecrets())
+        self.change_password = ChangePassword(
+            self.work, self.passwords, self.tokens, self.devices, self.clock, SystemSecrets()
+        )
         self.reset_password = ResetPassword(self.work, self.passwords, self.clock)
         self.users = ManageUsers(self.work, self.passwords, self.clock)
         self.presets = ManagePresets(self.work, CATALOG, InlineThinking(), self.clock)

@@ -46,7 +46,7 @@ async def test_all_sessions_end_and_the_caller_has_a_new_one(house: House, ana: 
     _, there = await house.sign_in("ana", PASSWORD)
     signed = await house.change_password(ana, PASSWORD, NEW)
     assert (await house.who(signed)).id == ana.user.id
-    assert signed.device is None
+    assert signed.device
     for old in (here, there):
         with pytest.raises(NotSignedIn):
             await house.who(old)
@@ -128,7 +128,7 @@ class Meanwhile(BcryptPasswords):
 @pytest.mark.parametrize("happens", ["deleted", "disabled", "promoted", "changed"])
 async def test_what_happens_meanwhile_counts(house: House, ana: Acting, happens: str) -> None:
     passwords = Meanwhile(house, ana, happens)
-    change = ChangePassword(house.work, passwords, house.tokens, house.clock, SystemSecrets())
+    change = ChangePassword(house.work, passwords, house.tokens, house.devices, house.clock, SystemSecrets())
     with pytest.raises(NotSignedIn):
         await change(ana, PASSWORD, NEW)
     if happens in {"deleted", "disabled"}:
@@ -140,7 +140,7 @@ async def test_what_happens_meanwhile_counts(house: House, ana: Acting, happens:
 @pytest.mark.requirement(41)
 async def test_what_is_not_the_callers_fault_does_not_count(house: House, ana: Acting, happens: str) -> None:
     passwords = Meanwhile(house, ana, happens)
-    change = ChangePassword(house.work, passwords, house.tokens, house.clock, SystemSecrets())
+    change = ChangePassword(house.work, passwords, house.tokens, house.devices, house.clock, SystemSecrets())
     for _ in range(MOST_PER_PASSWORD_CHANGE + 1):
         with pytest.raises(type(FAULTS[happens])):
             await change(ana, PASSWORD, NEW)

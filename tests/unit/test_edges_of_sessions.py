@@ -88,7 +88,7 @@ async def test_the_reserved_queue_is_for_known_devices_of_the_name_itself() -> N
 async def test_whoever_is_signed_in_changes_the_password_in_the_reserved_queue() -> None:
     house, queues = House(), Queues()
     root = await house.root()
-    change = ChangePassword(house.work, queues, house.tokens, house.clock, SystemSecrets())
+    change = ChangePassword(house.work, queues, house.tokens, house.devices, house.clock, SystemSecrets())
     await change(root, PASSWORD, "another good password")
     assert queues.known == [root.user.id]
 

@@ -5,16 +5,26 @@ from __future__ import annotations
 import asyncio
 import pickle
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
+from adapters.memory.throttle import MemoryThrottle
 from adapters.passwords import BcryptPasswords
 from segmentation_core.errors import Overloaded, Throttled, Unavailable, WrongCredentials
+from segmentation_core.resets import Reset, digest_of
 from segmentation_core.sessions import DEVICE_LIFETIME
-from segmentation_core.throttling import MOST_PER_ADDRESS, MOST_PER_DEVICE, MOST_PER_NAME, WITHIN, of_name
-from segmentation_core.usecases import Client
-from segmentation_core.users import ALL_COMPANIES
+from segmentation_core.throttling import (
+    MOST_PER_ADDRESS,
+    MOST_PER_DEVICE,
+    MOST_PER_NAME,
+    SOON,
+    UNDER_WAY,
+    WITHIN,
+    of_name,
+)
+from segmentation_core.usecases import Acting, Client, Operate
+from segmentation_core.users import ALL_COMPANIES, UserChange
 from tests.unit.house import PASSWORD, House
 
 if TYPE_CHECKING:
@@ -30,6 +40,7 @@ pytestmark = pytest.mark.anyio
 
 TICK = timedelta(microseconds=1)
 WRONG = "not the password"
+NEW = "another good password"
 
 
 @pytest.fixture
@@ -126,6 +137,79 @@ async def test_a_known_device_has_a_count_of_its_own_that_strangers_do_not_fill(
     await house.sign_in("ana", PASSWORD, device=signed.device)
 
 
+@pytest.mark.requirement(41)
+async def test_all_known_devices_of_a_user_have_thirty_failures_and_one_or_two_of_them_shut_out_no_other(
+    house: House,
+) -> None:
+    devices = [(await house.sign_in("ana", PASSWORD))[1].device for _ in range(5)]
+    for stolen in devices[:2]:
+        await fail(house, "ana", MOST_PER_DEVICE, device=stolen)
+    await fail(house, "ana", MOST_PER_DEVICE - 1, device=devices[2])
+    await house.sign_in("ana", PASSWORD, device=devices[2])
+    await fail(house, "ana", 1, device=devices[2])  # a success lets this device begin anew, and not all of them
+    for device in devices[2:]:
+        assert await wait_told(house, "ana", device=device) == WITHIN
+    await house.sign_in("ana", PASSWORD)
+    _, others = await house.sign_in("bo", PASSWORD)
+    await fail(house, "bo", MOST_PER_DEVICE, device=others.device)
+
+
+Changed: TypeAlias = "Callable[[House, Acting, Acting], Awaitable[object]]"
+
+
+async def by_oneself(house: House, _: Acting, ana: Acting) -> None:
+    await house.change_password(ana, PASSWORD, NEW)
+
+
+async def by_an_admin(house: House, root: Acting, ana: Acting) -> None:
+    await house.users.change(root, ana.user.id, UserChange(password=NEW))
+
+
+async def by_mail(house: House, _: Acting, ana: Acting) -> None:
+    reset = Reset(ana.user.id, digest_of("token"), house.clock.now())
+    await house.work.run(ALL_COMPANIES, lambda stores: stores.resets.begin(reset))
+    await house.reset_password("token", NEW, Client("192.0.2.1"))
+
+
+async def by_an_operator(house: House, _: Acting, ana: Acting) -> None:
+    await Operate(house.work, house.passwords, house.clock).set_password(ana.user.username, NEW)
+
+
+@pytest.mark.parametrize("changed", [by_oneself, by_an_admin, by_mail, by_an_operator])
+@pytest.mark.requirement(41)
+async def test_with_another_password_no_device_is_known_and_their_guesses_begin_anew(changed: Changed) -> None:
+    house = House()
+    root = await house.root()
+    ana = await house.add(root, "ana", company="Demo")
+    devices = [(await house.sign_in("ana", PASSWORD))[1].device for _ in range(4)]
+    for device in devices[:3]:
+        await fail(house, "ana", MOST_PER_DEVICE, device=device)
+    await changed(house, root, ana)
+    _, signed = await house.sign_in("ana", NEW)
+    await fail(house, "ana", MOST_PER_NAME, device=devices[3])
+    await wait_told(house, "ana", NEW, device=devices[0])
+    await house.sign_in("ana", NEW, device=signed.device)
+
+
+@pytest.mark.requirement(41)
+async def test_who_changes_the_own_password_is_known_where_that_was_done(house: House) -> None:
+    user, _ = await house.sign_in("ana", PASSWORD)
+    signed = await house.change_password(Acting(user), PASSWORD, NEW)
+    await fail(house, "ana", MOST_PER_NAME)
+    await wait_told(house, "ana", NEW)
+    await house.sign_in("ana", NEW, device=signed.device)
+
+
+async def test_another_hash_of_the_same_password_leaves_devices_known(house: House) -> None:
+    _, signed = await house.sign_in("ana", PASSWORD)
+    await house.signing_in_with(BcryptPasswords(cost=5))("ana", PASSWORD, Client("192.0.2.1"))
+    await fail(house, "ana", MOST_PER_NAME)
+    account = await house.work.run(ALL_COMPANIES, lambda stores: stores.users.account("ana"))
+    assert account
+    assert not BcryptPasswords(cost=5).is_outdated(account.password_hash)
+    await house.sign_in("ana", PASSWORD, device=signed.device)
+
+
 async def test_failures_from_a_known_device_are_not_counted_for_the_name_or_the_address(house: House) -> None:
     _, signed = await house.sign_in("ana", PASSWORD)
     await fail(house, "ana", MOST_PER_DEVICE, device=signed.device)
@@ -162,6 +246,40 @@ async def test_of_many_at_once_no_more_than_ten_are_heard(house: House) -> None:
     )
     assert [type(one) for one in outcomes].count(WrongCredentials) == MOST_PER_NAME
     assert [type(one) for one in outcomes].count(Throttled) == 15
+
+
+@pytest.mark.requirement(43)
+async def test_of_many_right_ones_at_once_those_who_find_no_place_are_let_in_seconds_later(house: House) -> None:
+    waits, may_go_on = asyncio.Semaphore(0), asyncio.Event()
+
+    class Waiting(BcryptPasswords):
+        async def verify(self, password: str, password_hash: str | None, *, known: int | None = None) -> bool:
+            waits.release()
+            await may_go_on.wait()
+            return await super().verify(password, password_hash, known=known)
+
+    sign_in = house.signing_in_with(Waiting(cost=4))
+    at_once = [asyncio.ensure_future(sign_in("ana", PASSWORD, Client("192.0.2.1"))) for _ in range(MOST_PER_NAME)]
+    for _ in at_once:
+        await asyncio.wait_for(waits.acquire(), 5)
+    assert await wait_told(house, "ana", address="192.0.2.2") == SOON
+    assert await wait_told(house, "ana", WRONG, address="192.0.2.3") == SOON
+    may_go_on.set()
+    assert len(await asyncio.gather(*at_once)) == MOST_PER_NAME
+    await house.sign_in("ana", PASSWORD, address="192.0.2.2")
+
+
+@pytest.mark.requirement(41)
+async def test_a_failure_counts_although_it_cannot_be_noted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(*_: object) -> None:
+        msg = "The database is down."
+        raise Unavailable(msg)
+
+    monkeypatch.setattr(MemoryThrottle, "fail", down)
+    await fail(house, "ana", MOST_PER_NAME)
+    assert await wait_told(house, "ana") == SOON
+    house.clock.time += UNDER_WAY
+    assert await wait_told(house, "ana") == WITHIN - UNDER_WAY
 
 
 class Broken(BcryptPasswords):
@@ -241,4 +359,8 @@ async def test_a_user_who_was_deleted_has_no_device(house: House) -> None:
 def test_the_wait_is_told_in_minutes_rounded_up_and_travels_between_processes() -> None:
     assert "1 minute." in str(Throttled(TICK))
     assert "2 minutes." in str(Throttled(timedelta(seconds=61)))
-    assert pickle.loads(pickle.dumps(Throttled(TICK))).retry_after == TICK  # noqa: S301
+    assert "at once" in str(Throttled(SOON, under_way=True))
+    assert "2 seconds." in str(Throttled(SOON, under_way=True))
+    for told in (Throttled(TICK), Throttled(SOON, under_way=True)):
+        again = pickle.loads(pickle.dumps(told))  # noqa: S301
+        assert (str(again), again.retry_after, again.under_way) == (str(told), told.retry_after, told.under_way)

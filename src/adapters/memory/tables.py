@@ -50,10 +50,11 @@ class Log(Generic[Row]):
 
 
 class Hit(NamedTuple):
-    """That something happened, once."""
+    """That something happened, once, and whether it is known to have failed."""
 
     key: str
     at: datetime
+    failed: bool = False
 
 
 @dataclass

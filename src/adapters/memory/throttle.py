@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from adapters.memory.tables import Hit
 from segmentation_core.ports import Throttle
-from segmentation_core.throttling import Refused, Taken
+from segmentation_core.throttling import UNDER_WAY, Refused, Taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,12 +24,14 @@ class MemoryThrottle(Throttle):
 
     async def take(self, limits: Sequence[Limit], at: datetime, within: timedelta) -> Taken | Refused:
         hits = self._hits()
-        full: list[datetime] = []
+        ends: list[timedelta | None] = []
         for limit in limits:
-            lately = sorted(hit.at for hit in hits.values() if hit.key == limit.key and hit.at > at - within)
-            full += lately[-limit.most :][:1] if len(lately) >= limit.most else []
-        if full:
-            return Refused(max(full) + within - at)
+            lately = sorted(hit for hit in hits.values() if hit.key == limit.key and hit.at > at - within)
+            if len(lately) >= limit.most:
+                failed = [hit.at for hit in lately if hit.failed or hit.at <= at - UNDER_WAY]
+                ends.append(failed[-limit.most] + within - at if len(failed) >= limit.most else None)
+        if ends:
+            return Refused.until(ends)
         taken = {self._unit.tables.next_id(): Hit(limit.key, at) for limit in limits}
         hits.update(taken)
         return Taken(tuple(taken))
@@ -37,6 +39,10 @@ class MemoryThrottle(Throttle):
     async def give_back(self, taken: Taken) -> None:
         for hit_id in taken.ids:
             self._hits().pop(hit_id, None)
+
+    async def fail(self, taken: Taken) -> None:
+        hits = self._hits()
+        hits.update({hit_id: hits[hit_id]._replace(failed=True) for hit_id in taken.ids if hit_id in hits})
 
     async def clear(self, key: str) -> None:
         self._keep(lambda hit: hit.key != key)

@@ -62,10 +62,11 @@ class MemoryUsers(Users):
         _require_role(changed)
         self._unit.tables.accounts[user.id] = replace(account, user=changed)
 
-    async def set_password_hash(self, user_id: int, password_hash: str) -> None:
+    async def set_password_hash(self, user_id: int, password_hash: str, *, same: bool = False) -> None:
         account = self._visible(user_id)
         if account and is_storable(password_hash):
-            self._unit.tables.accounts[user_id] = replace(account, password_hash=password_hash)
+            generation = account.generation + (not same)
+            self._unit.tables.accounts[user_id] = replace(account, password_hash=password_hash, generation=generation)
 
     async def delete(self, user_id: int) -> None:
         if not self._visible(user_id):

@@ -6,10 +6,13 @@ test can take all of them away to see that row-level security alone keeps every 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
+from psycopg import adapters
 from psycopg.rows import kwargs_row
 
 from adapters.postgres.errors import OUTSIDE, cannot_be_stored, conflict
@@ -18,7 +21,7 @@ from segmentation_core.errors import Forbidden, RequestError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from psycopg import AsyncConnection
+    from psycopg import AsyncConnection, AsyncCursor
 
     from segmentation_core.users import Scope
 
@@ -31,6 +34,10 @@ LARGEST: Final = 2**63 - 1
 WINDOW: Final = " OFFSET %(offset)s LIMIT %(limit)s"
 FARTHEST: Final = 2**62 - 1
 """The greatest offset and limit: PostgreSQL adds the two."""
+
+_JSON: Final = adapters.types["json"].oid
+_AT_A_TIME: Final = 0.005
+"""For how many seconds documents are read before others have their turn."""
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -121,7 +128,11 @@ class Transaction:
         async with self._open.cursor(row_factory=kwargs_row(made)) as cursor:
             await cursor.execute(statement.sql(self.scope, values).encode(), values)
             given = cursor.pgresult  # asked itself: a cursor's `description` makes an object of each column
-            return await cursor.fetchall() if given and given.nfields else []
+            if not given or not given.nfields:
+                return []
+            if any(given.ftype(column) == _JSON for column in range(given.nfields)):
+                return await _read_one_by_one(cursor)
+            return await cursor.fetchall()
 
     @property
     def _open(self) -> AsyncConnection[Any]:
@@ -129,6 +140,17 @@ class Transaction:
             msg = "The unit of work has ended: its stores cannot be used any more."
             raise RuntimeError(msg)
         return self._connection
+
+
+async def _read_one_by_one(cursor: AsyncCursor[T]) -> list[T]:
+    """Return all rows. Between them others have their turn: a page of large documents takes most of a second."""
+    found, since = [], perf_counter()
+    while (row := await cursor.fetchone()) is not None:
+        found.append(row)
+        if perf_counter() - since > _AT_A_TIME:
+            await asyncio.sleep(0)
+            since = perf_counter()
+    return found
 
 
 def window(offset: int, limit: int) -> dict[str, int]:

@@ -21,7 +21,9 @@ _READ: Final = """
     {where}
     ORDER BY users.role, users.first_name, users.id
 """
-_READ_ACCOUNT: Final = _READ.replace("users.last_login", "users.last_login, users.password_hash")
+_READ_ACCOUNT: Final = _READ.replace(
+    "users.last_login", "users.last_login, users.password_hash, users.password_generation"
+)
 _LOCK: Final = " FOR NO KEY UPDATE OF users"
 """Enough against changes, deletion and each other; it lets a session of the user begin."""
 
@@ -63,7 +65,11 @@ CHANGE: Final = Statement(
     always=_BY_ID,
 )
 SET_PASSWORD_HASH: Final = Statement(
-    "UPDATE users SET password_hash = %(password_hash)s {where}", company=_COMPANY, always=_BY_ID
+    """
+    UPDATE users SET password_hash = %(password_hash)s, password_generation = password_generation + %(newer)s {where}
+    """,
+    company=_COMPANY,
+    always=_BY_ID,
 )
 DELETE: Final = Statement("DELETE FROM users {where}", company=_COMPANY, always=_BY_ID)
 
@@ -100,8 +106,8 @@ class PostgresUsers(Users):
         if is_id(user.id):
             await self._transaction.store(CHANGE, id=user.id, **_changeable(user))
 
-    async def set_password_hash(self, user_id: int, password_hash: str) -> None:
-        await self._transaction.do(SET_PASSWORD_HASH, id=user_id, password_hash=password_hash)
+    async def set_password_hash(self, user_id: int, password_hash: str, *, same: bool = False) -> None:
+        await self._transaction.do(SET_PASSWORD_HASH, id=user_id, password_hash=password_hash, newer=int(not same))
 
     async def delete(self, user_id: int) -> None:
         await self._transaction.do(DELETE, id=user_id)
@@ -115,8 +121,8 @@ class PostgresUsers(Users):
         return users, await self._transaction.row(COUNT, the_total, **asked) or 0
 
 
-def _account(*, password_hash: str, **user: Any) -> Account:  # noqa: ANN401  columns of a row
-    return Account(User(**user), password_hash)
+def _account(*, password_hash: str, password_generation: int, **user: Any) -> Account:  # noqa: ANN401  columns of a row
+    return Account(User(**user), password_hash, password_generation)
 
 
 def _changeable(user: User) -> dict[str, Any]:

@@ -154,6 +154,7 @@ async def _running(container: Container) -> AsyncIterator[None]:
         ending.push_async_callback(work.close)
         ending.push_async_callback(cancelled, asyncio.create_task(builds.run()))
         ending.push_async_callback(cancelled, asyncio.create_task(resets.run()))
+        ending.push_async_callback(cancelled, asyncio.create_task(container.metrics().run()))
         ending.push_async_callback(resets.finish)
         yield
 

@@ -67,7 +67,8 @@ async def change_password(
 ) -> Response[Message]:
     """Set a new password. Every session of the account ends; the caller's goes on with the cookies of a fresh one.
 
-    The present password may be wrong 10 times within 15 minutes.
+    No device that the user has signed in from is known any more but the caller's. The present password may be wrong
+    10 times within 15 minutes.
     """
     signed = await change_password(request.acting, data.current_password, data.new_password)
     cookies = session_cookies(signed, secure=settings.secure_cookies)

@@ -11,22 +11,25 @@ from segmentation_core.usecases.throttled import Attempt, throttled
 from segmentation_core.users import Account, check_password, check_password_of
 
 if TYPE_CHECKING:
-    from segmentation_core.ports import Clock, Passwords, Secrets, Stores, Tokens, Work
+    from segmentation_core.ports import Clock, Devices, Passwords, Secrets, Stores, Tokens, Work
     from segmentation_core.usecases.acting import Acting
 
 
 class ChangePassword:
     """Change one's own password, and begin anew: every session of the account ends, and the caller gets a fresh one."""
 
-    def __init__(self, work: Work, passwords: Passwords, tokens: Tokens, clock: Clock, secrets: Secrets) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917  all that a sign-in needs
+        self, work: Work, passwords: Passwords, tokens: Tokens, devices: Devices, clock: Clock, secrets: Secrets
+    ) -> None:
         self._work = work
         self._passwords = passwords
         self._tokens = tokens
+        self._devices = devices
         self._clock = clock
         self._secrets = secrets
 
     async def __call__(self, by: Acting, current: str, new: str) -> SignedIn:
-        """Return the tokens of a new session.
+        """Return the tokens of a new session, and what the device is known by: all others are known no more.
 
         Raises PasswordRefused for the new password, RequestError where the present one is wrong, and Throttled where
         it was too often wrong lately.
@@ -36,7 +39,8 @@ class ChangePassword:
 
         async def find(stores: Stores) -> Attempt[Account]:
             account = _still_there(await stores.users.account(by.user.username), by)
-            return Attempt(account, (of_password_change(by.user.id),), clears=True)
+            limits = (of_password_change(by.user.id),)
+            return Attempt(account, limits, clears=limits)
 
         async with throttled(self._work, self._clock.now(), find, failure=RequestError) as account:
             return await self._change(by, account, current, new)
@@ -61,7 +65,8 @@ class ChangePassword:
             await stores.audit.add(entry)
 
         await self._work.run(by.user.scope, store)
-        return SignedIn(self._tokens.sign(session, by.user), self._tokens.csrf_token(session.id))
+        device = self._devices.sign(by.user.id, account.generation + 1, self._secrets.token(), now)
+        return SignedIn(self._tokens.sign(session, by.user), self._tokens.csrf_token(session.id), device)
 
 
 _ENDED = "Your session has ended; please sign in again."

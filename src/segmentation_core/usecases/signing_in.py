@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from segmentation_core.errors import CsrfMismatch, NotSignedIn, WrongCredentials
 from segmentation_core.sessions import LIFETIME, Session, SignedIn
-from segmentation_core.throttling import of_address, of_device, of_name
+from segmentation_core.throttling import of_address, of_device, of_devices, of_name
 from segmentation_core.usecases.acting import Acting
 from segmentation_core.usecases.throttled import Attempt, throttled
 from segmentation_core.users import ALL_COMPANIES, Account, User
@@ -52,11 +52,13 @@ class SignIn:
 
         async def find(stores: Stores) -> Attempt[_SigningIn]:
             account = await stores.users.account(username)
-            device_id = self._devices.device_id(client.device, account.user.id if account else NOBODY, now)
+            user_id, generation = (account.user.id, account.generation) if account else (NOBODY, 0)
+            device_id = self._devices.device_id(client.device, user_id, generation, now)
             signing_in = _SigningIn(username, account, device_id)
             if account and device_id:
-                return Attempt(signing_in, (of_device(account.user.id, device_id),), clears=True)
-            return Attempt(signing_in, (of_name(username), of_address(client.address)), clears=False)
+                own = of_device(user_id, device_id)
+                return Attempt(signing_in, (own, of_devices(user_id, generation)), clears=(own,))
+            return Attempt(signing_in, (of_name(username), of_address(client.address)))
 
         async with throttled(self._work, now, find, failure=WrongCredentials) as attempt:
             return await self._begin(attempt, password, client)
@@ -80,13 +82,14 @@ class SignIn:
                 raise WrongCredentials(_WRONG)
             await stores.users.change(replace(present.user, last_login=now))
             if newer:
-                await stores.users.set_password_hash(user.id, newer)
+                await stores.users.set_password_hash(user.id, newer, same=True)
             await stores.sessions.forget(now - LIFETIME)
             await stores.sessions.begin(session)
             await stores.audit.add(entry)
 
         await self._work.run(user.scope, begin)
-        device = self._devices.sign(user.id, attempt.device_id or self._secrets.token(), now)
+        device_id = attempt.device_id or self._secrets.token()
+        device = self._devices.sign(user.id, account.generation, device_id, now)
         return user, SignedIn(self._tokens.sign(session, user), self._tokens.csrf_token(session.id), device)
 
 

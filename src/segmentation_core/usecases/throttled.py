@@ -22,11 +22,11 @@ T = TypeVar("T")
 
 
 class Attempt(msgspec.Struct, Generic[T], frozen=True):
-    """Something that is tried: what it is about, its limits, and whether a success lets their counts begin anew."""
+    """Something that is tried: what it is about, its limits, and those whose counts a success lets begin anew."""
 
     subject: T
     limits: tuple[Limit, ...]
-    clears: bool
+    clears: tuple[Limit, ...] = ()
 
 
 @asynccontextmanager
@@ -35,9 +35,9 @@ async def throttled(
 ) -> AsyncIterator[T]:
     """Let the attempt that `find` returns be made, unless too many failed lately, and give what it is about.
 
-    Its places are kept where it ends with `failure`. However else it ends, they are given back: with a success, a fault
-    of ours, or cut off by the deadline of its request; those that cannot be given back end by themselves. Raises
-    Throttled where there is no place, and what `find` raises.
+    Its places are kept where it ends with `failure`, as those of one that failed. However else it ends, they are given
+    back: with a success, a fault of ours, or cut off by the deadline of its request; those that cannot be given back
+    end by themselves. Raises Throttled where there is no place, and what `find` raises.
     """
 
     async def take(stores: Stores) -> tuple[Attempt[T], Taken | Refused]:
@@ -50,11 +50,13 @@ async def throttled(
     try:
         yield attempt.subject
     except failure:
+        with suppress(Unavailable):
+            await work.run(ALL_COMPANIES, lambda stores: stores.throttle.fail(taken))
         raise
     except BaseException:  # what cuts a request off is no Exception, and cuts off once
         await _give_back(work, taken)
         raise
-    await _give_back(work, taken, attempt.limits if attempt.clears else ())
+    await _give_back(work, taken, attempt.clears)
 
 
 async def _give_back(work: Work, taken: Taken, clear: Sequence[Limit] = ()) -> None:
