@@ -52,7 +52,8 @@ VALUES: dict[str, Any] = {
     "owner": 470, "search": "preset 1", "role": "User", "active": True, "version": 1, "fingerprint": "17",
     "before": NOON - timedelta(days=9), "seen": NOON, "offset": 900, "limit": 20, "chain": 8, "after": 900,
     "action": "did", "actor": "user 7", "since": NOON - timedelta(days=1), "until": NOON + timedelta(days=9),
-    "password_hash": "x", "number": 9, "seal": "x", "changed_by": "x", "name": "x", "folded_name": "x", "created": NOON,
+    "password_hash": "x", "newer": 1, "number": 9, "seal": "x", "changed_by": "x", "name": "x", "folded_name": "x",
+    "created": NOON,
     "document": "{}", "updated": NOON, "catalog": "x", "dsp": True, "first_name": "x", "folded_first_name": "x",
     "last_name": "x", "folded_last_name": "x", "last_login": NOON,
 }  # fmt: skip
