@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +30,9 @@ from tests.contract.populations import plans, tables
 from tests.contract.test_population import agree, small_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from adapters.population.blocks import Block
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT: dict[str, Any] = {
@@ -82,6 +86,21 @@ def test_an_index_is_the_same_file_however_it_came_to_be(tmp_path: Path, file: P
     BitmapIndex.build(CATALOG, tmp_path / "people.csv", tmp_path / "built.index")
     BitmapIndex.open(CATALOG, file).save(tmp_path / "again.index")
     assert (tmp_path / "built.index").read_bytes() == (tmp_path / "again.index").read_bytes() == file.read_bytes()
+
+
+def test_a_table_is_built_with_a_block_in_memory_at_a_time(tmp_path: Path) -> None:
+    made: list[weakref.ref[Block]] = []
+
+    def blocks() -> Iterator[Block]:
+        for _ in range(3):
+            assert not any(each() for each in made)
+            block = copy.copy(INDEX.blocks[0])
+            made.append(weakref.ref(block))
+            yield block
+            del block
+
+    saved.save(tmp_path / "people.index", CATALOG, blocks())
+    assert len(made) == 3
 
 
 @pytest.mark.parametrize("left", [0, 1, 40, 64, 5000, -1, -100])

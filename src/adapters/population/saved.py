@@ -21,6 +21,7 @@ import math
 import mmap
 import os
 import zlib
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,7 +112,8 @@ def save(path: str | os.PathLike[str], catalog: Catalog, blocks: Iterable[Block]
     """
     with replacing(path) as file:
         file.write(_HEAD)
-        extents = [_write_block(file, block) for block in blocks]
+        # `map` keeps no block that is written, as a loop's variable would while the next one is made.
+        extents = [*map(partial(_write_block, file), blocks)]
         contents = msgspec.json.encode(
             Contents(
                 catalog.title,
