@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -240,6 +241,18 @@ def test_a_line_without_end_is_not_held_in_memory(tmp_path: Path, monkeypatch: p
     assert problems("people.csv") == (Problem("people.csv, line 3", message, None, "a row in each line"),)
     (tmp_path / "people.csv").write_bytes(HEADER.encode() + b"\n" + b"x" * 2_500 + b"\xff")
     assert problems("people.csv")[0].path == "people.csv, line 2"
+
+
+def test_cells_that_nobody_asks_for_are_not_held_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("a" + ",b" * 2_000 + "\n" + ("1" + ",xx" * 2_000 + "\n") * 200, "utf-8")
+    tracemalloc.start()
+    try:
+        (cells,) = csv_table.read_csv("people.csv", {"a": "a number"}, [])
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert cells.columns["a"].distinct == ("1",)
+    assert most < 2**21  # all cells are 20 MB
 
 
 def test_lines_and_bytes_are_counted_as_an_editor_does(tmp_path: Path) -> None:

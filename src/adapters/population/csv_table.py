@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 from functools import partial
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +14,7 @@ from adapters.population.files import regular
 from segmentation_core.errors import DataError, Problem, excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import TextIO
 
 LONGEST_LINE = 2**24
@@ -48,9 +47,9 @@ def read_csv(path: str, needed: Mapping[str, str], problems: list[Problem]) -> I
             unread = [name for name in header if name not in columns]
             length = os.fstat(file.fileno()).st_size or 1
             any_rows = False
-            for numbers, chunk in _chunks(rows, len(header), path):
+            for numbers, chunk in _chunks(rows, len(header), [*columns.values()], path):
                 any_rows = True
-                coded = {name: _coded(list(map(itemgetter(at), chunk))) for name, at in columns.items()}
+                coded = {name: _coded(cells) for name, cells in zip(columns, zip(*chunk, strict=True), strict=True)}
                 yield Cells(coded, path, "line", numbers, unread, os.lseek(file.fileno(), 0, os.SEEK_CUR) / length)
             if not any_rows:
                 problems.append(Problem(path, "the table has no rows", expected="a row for each person"))
@@ -83,8 +82,9 @@ def _numbered_rows(lines: Iterator[str], path: str) -> Iterator[tuple[int, list[
 
 
 def _chunks(
-    rows: Iterator[tuple[int, list[str]]], width: int, path: str
+    rows: Iterator[tuple[int, list[str]]], width: int, needed: Sequence[int], path: str
 ) -> Iterator[tuple[list[int], list[list[str]]]]:
+    """Yield rows with their lines: of their cells the needed ones, because the others may be any number."""
     numbers: list[int] = []
     chunk: list[list[str]] = []
     blank: int | None = None
@@ -98,7 +98,7 @@ def _chunks(
             message = f"the row has {have} cell{'' if have == 1 else 's'} where the header has {width}"
             raise DataError(Problem(f"{path}, line {blank or number}", message, str(have), f"{width} cells"))
         numbers.append(number)
-        chunk.append(row)
+        chunk.append([row[at] for at in needed])
         if len(chunk) == CHUNK_ROWS:
             yield numbers, chunk
             numbers, chunk = [], []
@@ -106,7 +106,7 @@ def _chunks(
         yield numbers, chunk
 
 
-def _coded(cells: list[str]) -> Coded:
+def _coded(cells: Sequence[str]) -> Coded:
     distinct = tuple(dict.fromkeys(cells))
     positions = {cell: position for position, cell in enumerate(distinct)}
     return Coded(distinct, np.fromiter(map(positions.__getitem__, cells), dtype=np.int32, count=len(cells)))
