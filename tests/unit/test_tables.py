@@ -230,14 +230,16 @@ def test_a_broken_line_is_pointed_at(  # noqa: PLR0913, PLR0917  a fault has fou
     assert problems("people.csv") == (Problem(f"people.csv, line {place}", message, found, expected),)
 
 
-def test_a_line_without_end_is_not_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_table, "LONGEST_LINE", 1_000)
+def test_a_row_without_end_is_not_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_table, "LONGEST_ROW", 1_000)
     longest = b'1,"' + b"x" * 991 + b'",0,1\n'
     assert len(longest) == 1_000
     (tmp_path / "people.csv").write_bytes(b"a,b,c,d\n" + longest * 3)
     assert sum(len(cells.numbers) for cells in csv_table.read_csv("people.csv", {}, [])) == 3
     (tmp_path / "people.csv").write_bytes(HEADER.encode() + b"\n1,Pune,0,1,10\n" + b"x" * 3_000)
-    message = "the line has more than 1,000 characters"
+    message = "the row has more than 1,000 characters"
+    assert problems("people.csv") == (Problem("people.csv, line 3", message, None, "a row in each line"),)
+    (tmp_path / "people.csv").write_bytes(HEADER.encode() + b"\n1,Pune,0,1,10\n" + b'"x\n",' * 300)
     assert problems("people.csv") == (Problem("people.csv, line 3", message, None, "a row in each line"),)
     (tmp_path / "people.csv").write_bytes(HEADER.encode() + b"\n" + b"x" * 2_500 + b"\xff")
     assert problems("people.csv")[0].path == "people.csv, line 2"
