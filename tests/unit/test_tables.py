@@ -438,7 +438,7 @@ def test_a_type_that_cannot_be_read_is_named(tmp_path: Path, cells: Any, kind: s
     )
 
 
-@pytest.mark.parametrize("damage", ["text", "cut", "footer", "pages"])
+@pytest.mark.parametrize("damage", ["text", "cut", "footer", "pages", "name"])
 def test_a_file_that_is_not_parquet_is_refused(tmp_path: Path, damage: str) -> None:
     whole = (tmp_path / parquet_of(tmp_path)).read_bytes()
     contents = {
@@ -446,6 +446,7 @@ def test_a_file_that_is_not_parquet_is_refused(tmp_path: Path, damage: str) -> N
         "cut": whole[: len(whole) // 2],
         "footer": whole[:-40] + b"\xff" * 32 + whole[-8:],
         "pages": whole[:4] + b"\xff" * 300 + whole[304:],
+        "name": whole.replace(b"town", b"t\xffwn"),
     }
     (tmp_path / "people.parquet").write_bytes(contents[damage])
     (problem,) = problems("people.parquet")
