@@ -125,8 +125,9 @@ def test_a_stopped_question_ends_between_two_blocks() -> None:
             assert len(index.blocks) == 8
             assert index.size(EVERYONE) == 1000
             stop.set()
-            with pytest.raises(Unavailable, match="stopped before its end"):
-                index.size(EVERYONE)
+            for ask in (index.size, lambda wanted: index.sample(wanted, 8)):
+                with pytest.raises(Unavailable, match="stopped before its end"):
+                    ask(EVERYONE)
     finally:
         threads.stopping.reset(token)
 

@@ -124,6 +124,15 @@ def test_a_stream_that_breaks_off_is_told() -> None:
     assert "the network is down" in problem.message
 
 
+def test_a_name_of_a_column_that_is_not_utf_8_is_told() -> None:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, ARROW.schema) as writer:
+        writer.write_table(ARROW)
+    broken = sink.getvalue().to_pybytes().replace(b"aside", b"\xffside")
+    (problem,) = problems(pa.ipc.open_stream(broken))
+    assert problem.message.startswith("cannot be read to its end: 'utf-8' codec can't decode byte 0xff")
+
+
 def test_whoever_watches_sees_how_far_it_is() -> None:
     seen: list[tuple[int, float | None]] = []
     BitmapIndex.load(CATALOG, ARROW, Reading(lambda rows, share: seen.append((rows, share))))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +30,9 @@ from tests.contract.populations import plans, tables
 from tests.contract.test_population import agree, small_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from adapters.population.blocks import Block
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT: dict[str, Any] = {
@@ -81,6 +86,21 @@ def test_an_index_is_the_same_file_however_it_came_to_be(tmp_path: Path, file: P
     BitmapIndex.build(CATALOG, tmp_path / "people.csv", tmp_path / "built.index")
     BitmapIndex.open(CATALOG, file).save(tmp_path / "again.index")
     assert (tmp_path / "built.index").read_bytes() == (tmp_path / "again.index").read_bytes() == file.read_bytes()
+
+
+def test_a_table_is_built_with_a_block_in_memory_at_a_time(tmp_path: Path) -> None:
+    made: list[weakref.ref[Block]] = []
+
+    def blocks() -> Iterator[Block]:
+        for _ in range(3):
+            assert not any(each() for each in made)
+            block = copy.copy(INDEX.blocks[0])
+            made.append(weakref.ref(block))
+            yield block
+            del block
+
+    saved.save(tmp_path / "people.index", CATALOG, blocks())
+    assert len(made) == 3
 
 
 @pytest.mark.parametrize("left", [0, 1, 40, 64, 5000, -1, -100])
@@ -159,6 +179,9 @@ def test_a_block_that_cannot_be_where_it_is_said_to_be_is_refused(
         lambda _: b"\xff",
         lambda _: b"{}",
         lambda _: b"[" * 10_000,
+        lambda text: text[:-1] + b',"_":' + b"[" * 100_000,
+        lambda text: text.replace(b"test 1", b"test \xff"),
+        lambda text: re.sub(rb'"(rows|length|words|places|digits|slices)":[0-9]+', rb'"\1":0', text),
         lambda text: text.replace(b'"bitmaps":4', b'"bitmaps":3'),
         lambda text: text.replace(b'"rows":300,"blocks"', b'"rows":301,"blocks"'),
         lambda text: text.replace(b'"blocks":[', b'"blocks":[],"_":['),

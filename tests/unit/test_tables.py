@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -229,17 +230,31 @@ def test_a_broken_line_is_pointed_at(  # noqa: PLR0913, PLR0917  a fault has fou
     assert problems("people.csv") == (Problem(f"people.csv, line {place}", message, found, expected),)
 
 
-def test_a_line_without_end_is_not_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_table, "LONGEST_LINE", 1_000)
+def test_a_row_without_end_is_not_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_table, "LONGEST_ROW", 1_000)
     longest = b'1,"' + b"x" * 991 + b'",0,1\n'
     assert len(longest) == 1_000
     (tmp_path / "people.csv").write_bytes(b"a,b,c,d\n" + longest * 3)
     assert sum(len(cells.numbers) for cells in csv_table.read_csv("people.csv", {}, [])) == 3
     (tmp_path / "people.csv").write_bytes(HEADER.encode() + b"\n1,Pune,0,1,10\n" + b"x" * 3_000)
-    message = "the line has more than 1,000 characters"
+    message = "the row has more than 1,000 characters"
+    assert problems("people.csv") == (Problem("people.csv, line 3", message, None, "a row in each line"),)
+    (tmp_path / "people.csv").write_bytes(HEADER.encode() + b"\n1,Pune,0,1,10\n" + b'"x\n",' * 300)
     assert problems("people.csv") == (Problem("people.csv, line 3", message, None, "a row in each line"),)
     (tmp_path / "people.csv").write_bytes(HEADER.encode() + b"\n" + b"x" * 2_500 + b"\xff")
     assert problems("people.csv")[0].path == "people.csv, line 2"
+
+
+def test_cells_that_nobody_asks_for_are_not_held_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("a" + ",b" * 2_000 + "\n" + ("1" + ",xx" * 2_000 + "\n") * 200, "utf-8")
+    tracemalloc.start()
+    try:
+        (cells,) = csv_table.read_csv("people.csv", {"a": "a number"}, [])
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert cells.columns["a"].distinct == ("1",)
+    assert most < 2**21  # all cells are 20 MB
 
 
 def test_lines_and_bytes_are_counted_as_an_editor_does(tmp_path: Path) -> None:
@@ -423,7 +438,7 @@ def test_a_type_that_cannot_be_read_is_named(tmp_path: Path, cells: Any, kind: s
     )
 
 
-@pytest.mark.parametrize("damage", ["text", "cut", "footer", "pages"])
+@pytest.mark.parametrize("damage", ["text", "cut", "footer", "pages", "name"])
 def test_a_file_that_is_not_parquet_is_refused(tmp_path: Path, damage: str) -> None:
     whole = (tmp_path / parquet_of(tmp_path)).read_bytes()
     contents = {
@@ -431,6 +446,7 @@ def test_a_file_that_is_not_parquet_is_refused(tmp_path: Path, damage: str) -> N
         "cut": whole[: len(whole) // 2],
         "footer": whole[:-40] + b"\xff" * 32 + whole[-8:],
         "pages": whole[:4] + b"\xff" * 300 + whole[304:],
+        "name": whole.replace(b"town", b"t\xffwn"),
     }
     (tmp_path / "people.parquet").write_bytes(contents[damage])
     (problem,) = problems("people.parquet")

@@ -88,7 +88,7 @@ def _opened(path: str) -> Iterator[parquet.ParquetFile]:
             names = [metadata.schema.column(at).path for at in range(metadata.num_columns)]
             with parquet.ParquetFile(source, metadata=metadata, read_dictionary=names) as table:
                 yield table
-    except (pa.ArrowException, OSError) as fault:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as fault:  # names of columns may be any bytes
         said = (str(fault).splitlines() or [""])[0]
         message = f"is not a Parquet file, or a damaged one: {said}"
         raise DataError(Problem(path, message, expected="a Parquet file")) from fault
@@ -112,7 +112,7 @@ def read_stream(table: ArrowTable, needed: Mapping[str, str], problems: list[Pro
                 yield cells
             if not rows and columns:
                 problems.append(Problem(path, "the table has no rows", expected="a row for each person"))
-    except (pa.ArrowException, OSError) as fault:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as fault:  # names of columns may be any bytes
         said = (str(fault).splitlines() or [""])[0]
         raise DataError(Problem(path, f"cannot be read to its end: {said}")) from fault
 

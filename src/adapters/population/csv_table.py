@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 from functools import partial
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +14,11 @@ from adapters.population.files import regular
 from segmentation_core.errors import DataError, Problem, excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import TextIO
 
-LONGEST_LINE = 2**24
-"""In characters. A line is held in memory as a whole, and a file of something else may be a single one."""
+LONGEST_ROW = 2**24
+"""In characters, of all its lines. A row is held in memory as a whole, and a file of something else may be one."""
 
 _UNREADABLE = {
     "unexpected end of data": ("a quote that opens in this row is never closed", "a closing quote"),
@@ -35,12 +34,12 @@ def read_csv(path: str, needed: Mapping[str, str], problems: list[Problem]) -> I
 
     Columns that are missing or stand twice, and a table without rows, go to `problems`; columns at fault are left out
     of what is yielded. Raises DataError at the first fault of structure: a file that is empty, not UTF-8 or has NUL
-    bytes, quotes that do not close, a line past `LONGEST_LINE`, a row with more or fewer cells than the header. Raises
+    bytes, quotes that do not close, a row past `LONGEST_ROW`, a row with more or fewer cells than the header. Raises
     OSError.
     """
     try:
         with open(path, encoding="utf-8-sig", newline="", opener=regular) as file:
-            rows = _numbered_rows(_lines(file, path), path)
+            rows = _numbered_rows(file, path)
             _, header = next(rows, (1, None))
             if header is None:
                 raise DataError(Problem(path, "the file is empty", expected="a header, and a row for each person"))
@@ -48,9 +47,9 @@ def read_csv(path: str, needed: Mapping[str, str], problems: list[Problem]) -> I
             unread = [name for name in header if name not in columns]
             length = os.fstat(file.fileno()).st_size or 1
             any_rows = False
-            for numbers, chunk in _chunks(rows, len(header), path):
+            for numbers, chunk in _chunks(rows, len(header), [*columns.values()], path):
                 any_rows = True
-                coded = {name: _coded(list(map(itemgetter(at), chunk))) for name, at in columns.items()}
+                coded = {name: _coded(cells) for name, cells in zip(columns, zip(*chunk, strict=True), strict=True)}
                 yield Cells(coded, path, "line", numbers, unread, os.lseek(file.fileno(), 0, os.SEEK_CUR) / length)
             if not any_rows:
                 problems.append(Problem(path, "the table has no rows", expected="a row for each person"))
@@ -58,33 +57,36 @@ def read_csv(path: str, needed: Mapping[str, str], problems: list[Problem]) -> I
         raise DataError(_wrong_byte(path)) from fault
 
 
-def _lines(file: TextIO, path: str) -> Iterator[str]:
-    for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE + 1), ""), 1):
-        if len(line) > LONGEST_LINE:
-            message = f"the line has more than {LONGEST_LINE:,} characters"
-            raise DataError(Problem(f"{path}, line {number}", message, expected="a row in each line"))
-        if "\0" in line:
-            message = "the line holds a NUL byte"
-            raise DataError(Problem(f"{path}, line {number}", message, excerpt(line), "text in UTF-8"))
-        yield line
-
-
-def _numbered_rows(lines: Iterator[str], path: str) -> Iterator[tuple[int, list[str]]]:
+def _numbered_rows(file: TextIO, path: str) -> Iterator[tuple[int, list[str]]]:
     """Yield each row with the line in which it starts, as an editor counts them: a quoted cell may hold line breaks."""
-    reader = csv.reader(lines, strict=True)
-    number = 1
+    number, length = 1, 0
+
+    def lines() -> Iterator[str]:
+        nonlocal length
+        for at, line in enumerate(iter(partial(file.readline, LONGEST_ROW + 1), ""), 1):
+            length += len(line)
+            if length > LONGEST_ROW:
+                message = f"the row has more than {LONGEST_ROW:,} characters"
+                raise DataError(Problem(f"{path}, line {number}", message, expected="a row in each line"))
+            if "\0" in line:
+                message = "the line holds a NUL byte"
+                raise DataError(Problem(f"{path}, line {at}", message, excerpt(line), "text in UTF-8"))
+            yield line
+
+    reader = csv.reader(lines(), strict=True)
     try:
         for row in reader:
             yield number, row
-            number = reader.line_num + 1
+            number, length = reader.line_num + 1, 0
     except csv.Error as fault:
         message, expected = _UNREADABLE.get(str(fault), (f"the row cannot be read: {fault}", None))
         raise DataError(Problem(f"{path}, line {number}", message, expected=expected)) from fault
 
 
 def _chunks(
-    rows: Iterator[tuple[int, list[str]]], width: int, path: str
+    rows: Iterator[tuple[int, list[str]]], width: int, needed: Sequence[int], path: str
 ) -> Iterator[tuple[list[int], list[list[str]]]]:
+    """Yield rows with their lines: of their cells the needed ones, because the others may be any number."""
     numbers: list[int] = []
     chunk: list[list[str]] = []
     blank: int | None = None
@@ -98,7 +100,7 @@ def _chunks(
             message = f"the row has {have} cell{'' if have == 1 else 's'} where the header has {width}"
             raise DataError(Problem(f"{path}, line {blank or number}", message, str(have), f"{width} cells"))
         numbers.append(number)
-        chunk.append(row)
+        chunk.append([row[at] for at in needed])
         if len(chunk) == CHUNK_ROWS:
             yield numbers, chunk
             numbers, chunk = [], []
@@ -106,7 +108,7 @@ def _chunks(
         yield numbers, chunk
 
 
-def _coded(cells: list[str]) -> Coded:
+def _coded(cells: Sequence[str]) -> Coded:
     distinct = tuple(dict.fromkeys(cells))
     positions = {cell: position for position, cell in enumerate(distinct)}
     return Coded(distinct, np.fromiter(map(positions.__getitem__, cells), dtype=np.int32, count=len(cells)))
@@ -116,7 +118,7 @@ def _wrong_byte(path: str) -> Problem:
     """Find the first byte that is not UTF-8: the decoder only knows where it stood in a buffer."""
     offset, number = 0, 1
     with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:  # noqa: PTH123  the path as given
-        for line in iter(partial(file.readline, LONGEST_LINE), ""):
+        for line in iter(partial(file.readline, LONGEST_ROW), ""):
             try:
                 offset += len(line.encode())
             except UnicodeEncodeError as fault:

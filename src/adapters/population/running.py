@@ -177,15 +177,10 @@ def _counted(rows: Bitmap, weights: Weights, scratch: Scratch) -> NDArray[np.flo
 
 
 def weights_of(bitmaps: Sequence[int], rows: Bitmap, piece: Piece, scratch: Scratch) -> list[int]:
-    """Return, for each of the bitmaps, what those of the `rows` weigh that are in it, exactly."""
+    """Return, for each of the bitmaps, what those of the rows weigh that are in it. They are not in `scratch.rows`."""
     if len(bitmaps) >= WORTH_GATHERING and np.count_nonzero(rows) * SPARSE < piece.words:
         return _weights_gathered(bitmaps, rows, piece)
-    out = scratch.rows
-    kept = scratch.take()
-    np.copyto(kept, rows)
-    weights = [weight_of(_and(piece.bitmap[number], kept, out), piece, scratch) for number in bitmaps]
-    scratch.give(kept)
-    return weights
+    return [weight_of(_and(piece.bitmap[number], rows, scratch.rows), piece, scratch) for number in bitmaps]
 
 
 def weights_by_run(rows: Bitmap, piece: Piece, values: int, scratch: Scratch) -> list[int]:

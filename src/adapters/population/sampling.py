@@ -10,6 +10,7 @@ import numpy as np
 
 from adapters.population.blocks import DIGIT
 from adapters.population.running import Scratch, rows_of
+from adapters.population.threads import refuse_stopped
 from segmentation_core.population import SampledRow, sampled_positions
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def sampled(layout: Layout, term: Term, blocks: Sequence[Block], rows: int) -> tuple[SampledRow, ...]:
-    """Return the rows of a term that a sample of so many shows: see `Population.sample`."""
+    """Return the rows of a term that a sample of so many shows: see `Population.sample`.
+
+    Raises Unavailable where the question is stopped before its end, between two blocks.
+    """
     scratch = Scratch()
     matching = [int(np.bitwise_count(_rows(term, block, scratch)).sum()) for block in blocks]
     ends = [*accumulate(matching)]
@@ -31,6 +35,7 @@ def sampled(layout: Layout, term: Term, blocks: Sequence[Block], rows: int) -> t
     before = [0, *accumulate(block.rows for block in blocks)]
     shown: list[SampledRow] = []
     for number, positions in chosen.items():
+        refuse_stopped()
         block = blocks[number]
         in_table = _in_table(_rows(term, block, scratch), block)[positions]
         places = in_table if block.places is None else block.places[in_table]

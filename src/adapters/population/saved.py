@@ -21,6 +21,7 @@ import math
 import mmap
 import os
 import zlib
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,7 +112,8 @@ def save(path: str | os.PathLike[str], catalog: Catalog, blocks: Iterable[Block]
     """
     with replacing(path) as file:
         file.write(_HEAD)
-        extents = [_write_block(file, block) for block in blocks]
+        # `map` keeps no block that is written, as a loop's variable would while the next one is made.
+        extents = [*map(partial(_write_block, file), blocks)]
         contents = msgspec.json.encode(
             Contents(
                 catalog.title,
@@ -207,7 +209,8 @@ def _mapped(path: str | os.PathLike[str]) -> tuple[mmap.mmap, Contents]:
         raise _damaged(path)
     try:
         return mapped, msgspec.json.decode(text, type=Contents)
-    except msgspec.DecodeError as fault:  # nobody's damage: it has the checksum that anybody can reckon
+    # Nobody's damage: it has the checksum that anybody can reckon.
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
         raise _damaged(path) from fault
 
 
@@ -218,7 +221,7 @@ def _damaged(path: str | os.PathLike[str]) -> DataError:
 def _block(mapped: mmap.mmap, extent: Extent, catalog: Catalog) -> Block:
     """Return a block of a file that is as `extent` says. Raises ValueError or OverflowError where it cannot be."""
     offset = extent.offset
-    if not offset or offset % PAGE or extent.words * 8 % ALIGNMENT or extent.rows > extent.words * 64:
+    if not offset or offset % PAGE or extent.words * 8 % ALIGNMENT or not 0 < extent.rows <= extent.words * 64:
         raise ValueError
     bitmaps = sum(len(each.values) for each in catalog.dimensions) + 1
     if extent.runs:

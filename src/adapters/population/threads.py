@@ -63,6 +63,13 @@ def each_piece(ask: Callable[[Piece, Scratch], T], pieces: Sequence[Piece], spar
     else:
         work()
     if len(answers) < len(pieces):
+        refuse_stopped()
+    return [answers[number] for number in range(len(pieces))]
+
+
+def refuse_stopped() -> None:
+    """Raise Unavailable where nobody waits for the answer any more."""
+    stop = stopping.get()
+    if stop is not None and stop.is_set():
         message = "the question was stopped before its end: it takes longer than it may"
         raise Unavailable(message)
-    return [answers[number] for number in range(len(pieces))]
