@@ -214,6 +214,18 @@ def test_runs_that_cannot_be_are_refused(file: Path, monkeypatch: pytest.MonkeyP
     assert refusal(file) == "its list of contents is damaged"
 
 
+def test_a_block_without_the_weights_of_its_catalogue_is_refused(file: Path) -> None:
+    def change(text: bytes) -> bytes:
+        document = json.loads(text)
+        block = document["blocks"][0]
+        weights = sum(-(-each.nbytes // 64) * 64 for each in INDEX.blocks[0].arrays[2:])
+        document["blocks"][0] |= {"digits": 0, "slices": 0, "length": block["length"] - weights}
+        return json.dumps(document).encode()
+
+    file.write_bytes(_with_contents(file, change))
+    assert refusal(file) == "its list of contents is damaged"
+
+
 def test_rows_that_are_damaged_are_found_when_all_is_read(file: Path) -> None:
     whole = bytearray(file.read_bytes())
     whole[saved.PAGE + 8] ^= 1

@@ -233,6 +233,8 @@ def _block(mapped: mmap.mmap, extent: Extent, catalog: Catalog) -> Block:
         bitmaps -= values
     if extent.bitmaps != bitmaps or extent.places not in {0, extent.rows}:
         raise ValueError
+    if bool(extent.digits) is not (catalog.weight is not None) or (extent.slices and not extent.digits):
+        raise ValueError
 
     def view(kind: str, *shape: int) -> NDArray[Any]:
         nonlocal offset
