@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import Context
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from segmentation_core.errors import Unavailable
 from segmentation_core.ports import SessionReads
 from segmentation_core.users import ALL_COMPANIES
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from segmentation_core.ports import Work
     from segmentation_core.sessions import Session
     from segmentation_core.users import User
+
+T = TypeVar("T")
 
 MOST_AT_ONCE: Final = 4
 """How many reads may be under way at once: a second one begins only where the first is slow."""
 
 SLOW: Final = 0.05
-"""After how many seconds a read is slow. What is asked for before is the next one's."""
+"""After how many seconds a read is slow. What is asked for by then is read beside it."""
 
 SECONDS: Final = 6.0
 """How long a read may take: past what the database gives a statement, so only a connection that hangs takes it all."""
@@ -33,20 +37,31 @@ class GatheredReads(SessionReads):
         self._asked: dict[str, asyncio.Future[tuple[Session, User] | None]] = {}
         self._reading = 0
         self._began = 0.0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def find(self, session_id: str) -> tuple[Session, User] | None:
         """Return a session as `Sessions.find` does. Raises Unavailable."""
+        if not self._asked:
+            if self._reading:
+                asyncio.get_running_loop().call_at(self._began + SLOW, self._begin, self._asked)
+            else:
+                self._begin(self._asked)
         asked = self._asked.get(session_id)
         if asked is None:
             asked = self._asked[session_id] = asyncio.get_running_loop().create_future()
-            is_slow = asyncio.get_running_loop().time() > self._began + SLOW
-            if not self._reading or (is_slow and self._reading < MOST_AT_ONCE):
-                self._reading += 1
-                reading = asyncio.get_running_loop().create_task(self._read_on(), context=Context())  # no one request's
-                self._tasks.add(reading)
-                reading.add_done_callback(self._tasks.discard)
         return await asyncio.shield(asked)
+
+    def _begin(self, asked: dict[str, asyncio.Future[tuple[Session, User] | None]]) -> None:
+        """Begin to read, unless what is asked for is read already, or too many reads are slow."""
+        if asked is self._asked and self._reading < MOST_AT_ONCE:
+            self._reading += 1
+            self._task(self._read_on())
+
+    def _task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.get_running_loop().create_task(work, context=Context())  # no one request's
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _read_on(self) -> None:
         """Read what is asked for, until nothing is."""
@@ -59,22 +74,21 @@ class GatheredReads(SessionReads):
             self._reading -= 1  # in the step that saw that nothing is asked: later, what is asked meanwhile would wait
 
     async def _answer(self, asked: dict[str, asyncio.Future[tuple[Session, User] | None]]) -> None:
-        found: dict[str, tuple[Session, User]] = {}
-        fault: Exception | None = None
+        read = self._task(self._work.run(ALL_COMPANIES, lambda stores: stores.sessions.find_all(asked)))
         try:
-            async with asyncio.timeout(SECONDS):
-                found = await self._work.run(ALL_COMPANIES, lambda stores: stores.sessions.find_all(asked))
-        except TimeoutError:
-            fault = Unavailable("The database does not answer.")
-        except Exception as raised:  # noqa: BLE001  those who asked raise it
-            fault = raised
-        except asyncio.CancelledError:
-            fault = Unavailable("The service is stopping.")
-            raise
+            await asyncio.wait([read], timeout=SECONDS)
         finally:
+            fault = _fault_of(read)
             for session_id, future in asked.items():
                 if fault is None:
-                    future.set_result(found.get(session_id))
+                    future.set_result(read.result().get(session_id))
                 else:
                     future.set_exception(fault)
                     future.exception()  # looked at, lest asyncio complain where nobody waits any more
+            read.cancel()  # and not waited for: of a connection that hangs psycopg takes leave for 10 s
+
+
+def _fault_of(read: asyncio.Task[Any]) -> BaseException | None:
+    if not read.done() or read.cancelled():
+        return Unavailable("The database does not answer.")
+    return read.exception()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
 import time
 from typing import TYPE_CHECKING, Any
@@ -158,6 +160,27 @@ async def test_a_connection_that_dies_before_anything_was_sent_is_replaced_once(
     assert kill_backends(database) == 1
     assert await opened.run(ALL_COMPANIES, everybody) == []
     await opened.close()
+
+
+@pytest.mark.requirement(38, 39)
+async def test_work_can_be_cancelled_where_one_connection_died_and_the_others_hang(database: Database) -> None:
+    opened = PostgresWork(database.app_url, AUDIT_KEY, min_connections=3, max_connections=3)
+    await opened.open()
+    await opened._pool.wait()
+    dead, *hanging = [connection.info.backend_pid for connection in opened._pool._pool]
+    with administered(database) as connection:
+        connection.execute("SELECT pg_terminate_backend(%s)", [dead])
+    for pid in hanging:
+        os.kill(pid, signal.SIGSTOP)
+    working = asyncio.create_task(opened.run(ALL_COMPANIES, everybody))
+    await asyncio.sleep(0.2)
+    working.cancel()
+    await asyncio.sleep(0.1)
+    for pid in hanging:
+        os.kill(pid, signal.SIGCONT)
+    await asyncio.wait([working])
+    await opened.close()
+    assert working.cancelled()
 
 
 @pytest.mark.requirement(39)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -116,3 +117,39 @@ async def test_a_read_that_hangs_is_given_up_and_the_next_are_answered(
     assert await reads.find("one") == (session, ana), "beside one that is slow another begins"
     with pytest.raises(Unavailable):
         await hanging
+
+
+async def test_beside_a_slow_read_another_begins_whether_or_not_more_is_asked(work: Work) -> None:
+    ana = await add_user(work, "ana", await add_company(work))
+    session = await begin_session(work, ana, "one")
+    counted = Counted(work)
+    counted.let.clear()
+    reads = GatheredReads(counted)
+    hanging = asyncio.ensure_future(reads.find("one"))
+    await asyncio.sleep(session_reads.SLOW / 5)
+    assert counted.units == 1
+    slow, counted.let = counted.let, asyncio.Event()
+    counted.let.set()
+    async with asyncio.timeout(1):
+        assert await reads.find("one") == (session, ana)
+    slow.set()
+    assert await hanging == (session, ana)
+
+
+async def test_a_read_that_cannot_even_be_cancelled_is_given_up_in_time(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stubborn(Counted):
+        async def run(self, scope: Scope, action: Callable[[Stores], Awaitable[T]]) -> T:
+            with suppress(asyncio.CancelledError):
+                await self.let.wait()
+            await self.let.wait()  # as psycopg does, lest a statement go on
+            return await super().run(scope, action)
+
+    monkeypatch.setattr(session_reads, "SECONDS", 0.1)
+    stubborn = Stubborn(work)
+    stubborn.let.clear()
+    async with asyncio.timeout(1):
+        with pytest.raises(Unavailable):
+            await GatheredReads(stubborn).find("one")
+    stubborn.let.set()

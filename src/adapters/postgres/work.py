@@ -173,7 +173,7 @@ class PostgresWork(Work):
         await self._pool.close()
 
     async def run(self, scope: Scope, action: Callable[[Stores], Awaitable[T]]) -> T:
-        tries, was_lost = 1, False
+        tries, losses = 1, 0
         while True:
             begun = False
             try:
@@ -184,9 +184,8 @@ class PostgresWork(Work):
             except psycopg.Error as fault:
                 if isinstance(fault, RETRIED) and tries < TRIES:
                     tries += 1
-                elif is_lost(fault) and not begun and not was_lost:
-                    was_lost = True
-                    await self._pool.check()  # the others that wait in it are likely dead too
+                elif is_lost(fault) and not begun and losses < self._pool.max_size:
+                    losses += 1  # those that wait in the pool are likely all dead: each is replaced as it is met
                 else:
                     error = translated(fault)
                     if error is None:
