@@ -18,6 +18,9 @@ EVERY: Final = 0.1
 """How many seconds lie between two batches: a build is recorded within a second, and no batch is so large that its
 seals would keep requests waiting."""
 
+WHILE_DOWN: Final = 1.0
+"""How many seconds lie between two batches while the stores are down: the log has a line of each."""
+
 MOST_WAITING: Final = 10_000
 """How many builds may wait to be recorded; past that none is made, since none may go unrecorded."""
 
@@ -59,12 +62,13 @@ class BatchedBuilds(Builds):
 
     async def run(self) -> None:
         """Record batches until cancelled; then the batch on its way ends, and what is left is the last one."""
+        reached = True
         try:
             while True:
-                await asyncio.sleep(EVERY)
+                await asyncio.sleep(EVERY if reached else WHILE_DOWN)
                 batch = asyncio.create_task(self.flush())
                 try:
-                    await asyncio.shield(batch)
+                    reached = await asyncio.shield(batch)
                 except asyncio.CancelledError:
                     await batch
                     raise
@@ -73,8 +77,8 @@ class BatchedBuilds(Builds):
             for build in self._waiting:
                 _log.error("an audience build was not recorded before the end: %s", build.entry)
 
-    async def flush(self) -> None:
-        """Record what waits, a unit of work for each company; while the stores are down, nothing."""
+    async def flush(self) -> bool:
+        """Record what waits, a unit of work for each company; while the stores are down, nothing, and tell so."""
         async with self._turn:
             companies: dict[int | None, list[_Build]] = {}
             for build in self._waiting:
@@ -84,6 +88,8 @@ class BatchedBuilds(Builds):
                     await self._record(company_id, builds)
             except Unavailable as fault:
                 _log.warning("%d audience builds wait for the database to be recorded: %s", len(self._waiting), fault)
+                return False
+            return True
 
     async def _record(self, company_id: int | None, builds: list[_Build]) -> None:
         """Record a company's builds together, or those of them that can be. Raises Unavailable."""

@@ -172,3 +172,16 @@ async def test_the_end_of_a_task_that_failed_is_told_and_raises_nothing(caplog: 
     await asyncio.sleep(0)
     await cancelled(task)
     assert "ended by itself" in caplog.text
+
+
+async def test_while_the_stores_are_down_the_log_is_not_filled(caplog: pytest.LogCaptureFixture) -> None:
+    work = Shaky(AUDIT_KEY)
+    waiting = BatchedBuilds(work)
+    waiting.add(build(None))
+    work.down = True
+    running = asyncio.create_task(waiting.run())
+    await asyncio.sleep(10 * builds.EVERY)
+    assert len(caplog.records) == work.asked == 1
+    work.down = False
+    await cancelled(running)
+    assert await recorded(work) == 1
