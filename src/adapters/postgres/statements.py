@@ -131,7 +131,7 @@ class Transaction:
             if not given or not given.nfields:
                 return []
             if any(given.ftype(column) == _JSON for column in range(given.nfields)):
-                return await _read_one_by_one(cursor)
+                return await _read_in_turns(cursor)
             return await cursor.fetchall()
 
     @property
@@ -142,14 +142,17 @@ class Transaction:
         return self._connection
 
 
-async def _read_one_by_one(cursor: AsyncCursor[T]) -> list[T]:
-    """Return all rows. Between them others have their turn: a page of large documents takes most of a second."""
-    found, since = [], perf_counter()
-    while (row := await cursor.fetchone()) is not None:
-        found.append(row)
+async def _read_in_turns(cursor: AsyncCursor[T]) -> list[T]:
+    """Return all rows, between some of which others have their turn: a page of large documents takes most of a second."""
+    found: list[T] = []
+    number = 1
+    since = perf_counter()
+    while rows := await cursor.fetchmany(number):
+        found += rows
+        number *= 2
         if perf_counter() - since > _AT_A_TIME:
             await asyncio.sleep(0)
-            since = perf_counter()
+            number, since = 1, perf_counter()
     return found
 
 
