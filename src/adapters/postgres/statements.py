@@ -143,7 +143,7 @@ class Transaction:
 
 
 async def _read_in_turns(cursor: AsyncCursor[T]) -> list[T]:
-    """Return all rows, between some of which others have their turn: a page of large documents takes most of a second."""
+    """Return all rows. Between them others have their turn: a page of large documents takes most of a second."""
     found: list[T] = []
     number = 1
     since = perf_counter()
