@@ -205,6 +205,42 @@ def test_two_lists_of_one_factor_in_two_groups_say_what_they_share() -> None:
     assert clause.segments == 2
 
 
+def small(kind: str, *ids: str, listed: bool = True) -> Catalog:
+    """Return a catalogue of a dimension `a` and one that nobody asks about, with a list of each value of `a` or none."""
+    dimensions = [
+        {"id": "a", "kind": kind, "values": [{"id": name} for name in ids]},
+        {"id": "b", "kind": "single", "values": [{"id": "1"}]},
+    ]
+    segments = [{"id": "a{a}", "for_each": ["a"]}] if listed else []
+    document = {"name": "x", "version": "1", "dimensions": dimensions, "segments": segments}
+    return Catalog.from_json(json.dumps(document))
+
+
+@pytest.mark.parametrize("wanted", [["1"], ["1", "2"]], ids=["a box", "a hole"])
+def test_with_several_groups_too_what_no_list_says_is_told(wanted: list[str]) -> None:
+    catalog = small("multi", "1", "2", listed=False)
+    plan = plan_audience(parse_filter({"a": wanted}, catalog), catalog, profile=profile(include_groups=2))
+    assert not plan.exact
+    assert plan.reason
+    assert plan.reason.kind == "indistinguishable"
+
+
+def test_everyone_takes_two_ad_sets_where_each_may_have_one_list() -> None:
+    catalog = small("single", "1", "2")
+    one_list = profile(lists_per_group=1, include_lists=1, exclude_lists=1)
+    plan = plan_audience(parse_filter({}, catalog), catalog, profile=one_list)
+    assert plan.exact
+    assert [(clause.include, clause.exclude) for clause in plan.clauses] == [((("a1",),), ()), ((("a2",),), ())]
+
+
+def test_who_is_on_no_list_is_out_of_reach_whatever_the_limits() -> None:
+    catalog = small("multi", "1", "2")
+    one_list = profile(lists_per_group=1, include_lists=1, exclude_lists=1)
+    plan = plan_audience(parse_filter({}, catalog), catalog, profile=one_list)
+    assert plan.reason
+    assert plan.reason.kind == "unreached"
+
+
 @heart
 @given(st.data())
 def test_within_limits_on_lists_plans_are_exact_wherever_any_is(data: st.DataObject) -> None:
