@@ -63,7 +63,13 @@ def test_a_name_that_is_a_formula_does_not_run_in_a_spreadsheet(signed_in: Signe
     assert (row["username"], row["first_name"]) == ("'@SUM(1)", "'=cmd|' /C calc'!A0")
 
 
-@pytest.mark.parametrize("accept", ["application/json", "*/*", "text/html", "application/json, text/csv;q=0.5", ""])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/json", "*/*", "text/html", "application/json, text/csv;q=0.5", "", "text/csv;q=0",
+        "text/csv;q=0.000, */*", "text/csv; q=inf", "text/csv;q=1e999", "text/csv;q=-1", "text/csv;q=", "text/csv;q=1;q=0",
+    ],
+)  # fmt: skip
 def test_who_does_not_ask_for_csv_first_gets_json(signed_in: SignedIn, accept: str) -> None:
     answer = signed_in("admin").get("/api/get_users", accept=accept)
     assert answer.headers["content-type"] == "application/json"

@@ -31,10 +31,16 @@ SHARED: Final = (
     "header X-CSRF-TOKEN",
     "header Origin",
     "header X-Forwarded-For",
+    "header Accept",
+    "header Sec-Fetch-Site",
+    "header X-Request-ID",
     "cookie",
     "Content-Type",
     "query of none",
 )
+
+READ_OF_ALL: Final = ("X-CSRF-TOKEN", "Origin", "X-Forwarded-For", "Accept", "Sec-Fetch-Site", "X-Request-ID")
+"""Headers that are read of requests to any operation."""
 
 HASHING: Final = {"signIn", "changePassword", "resetPassword", "createUser", "changeUser"}
 """What may be told to come again, where too many passwords are to be hashed."""
@@ -93,9 +99,11 @@ def _of_operation(
         for name in operation.parameters("query"):
             yield Request(operation, f"query {name}", target + f"?{name}=".encode() + escaped, whole, body)
         yield Request(operation, "query of none", target + b"?" + escaped, whole, body)
-        for header in (*operation.parameters("header"), "X-CSRF-TOKEN", "Origin", "X-Forwarded-For"):
+        for header in (*operation.parameters("header"), *READ_OF_ALL):
             others = [(name, said) for name, said in whole if name != header.encode()]
             yield Request(operation, f"header {header}", target, [*others, (header.encode(), value)], body)
+        weighed = (b"Accept", b"text/csv;q=" + value + b", text/html;q=" + value)
+        yield Request(operation, "header Accept", target, [*whole, weighed], body)
         for cookie in ("token", "csrf_token", "device"):
             said = _cookies({**proof, cookie: ""}).replace(f"{cookie}=".encode(), f"{cookie}=".encode() + value)
             yield Request(operation, f"cookie {cookie}", target, [*kind, *csrf, (b"Cookie", said)], body)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from litestar import Response
 
+from entrypoints.http.accepting import preferred
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -27,7 +29,7 @@ def wants_csv(request: Request[Any, Any, Any]) -> bool:
     """Tell whether a client would rather have CSV than JSON; who names neither gets JSON."""
     if "text/" not in request.headers.get("accept", "").lower():  # as nearly all do, without a look at each type
         return False
-    return request.accept.best_match([_JSON, MEDIA_TYPE], default=_JSON) == MEDIA_TYPE
+    return preferred(request, _JSON, MEDIA_TYPE) == MEDIA_TYPE
 
 
 def rows_of(entries: Sequence[msgspec.Struct], kind: type[msgspec.Struct]) -> Iterator[Sequence[object]]:

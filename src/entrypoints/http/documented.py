@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 PROBLEM: Final = "application/problem+json"
 
 FURTHER: Final[dict[str, frozenset[int]]] = {
+    "getStatus": frozenset({303}),
     "signIn": frozenset({401, 403, 429, 503}),
     "signOut": frozenset({403, 503}),
     "getReadiness": frozenset({503}),
@@ -62,6 +63,7 @@ TAGGED: Final = frozenset({"getPreset", "createPreset", "changePreset", "revertP
 """Operations whose answer has the ETag of one preset."""
 
 _MEANING: Final = {
+    303: "A browser (`Accept: text/html`) is led to the page that describes the API.",
     304: "The client has just this already (If-None-Match).",
     400: "The request is malformed or not valid; `errors` names each place.",
     401: "Nobody is signed in with what the request carries.",
@@ -82,6 +84,7 @@ _REQUEST_ID: Final = OpenAPIHeader(
 _RETRY_AFTER: Final = OpenAPIHeader(
     schema=Schema(type=OpenAPIType.INTEGER, minimum=0), description="Seconds to wait.", required=True
 )
+_LOCATION: Final = OpenAPIHeader(schema=Schema(type=OpenAPIType.STRING), description="Where to.", required=True)
 _ETAG: Final = OpenAPIHeader(
     schema=Schema(type=OpenAPIType.STRING), description="What If-Match or If-None-Match takes."
 )
@@ -116,7 +119,7 @@ def complete(app: Litestar) -> None:
 
 
 def statuses(operation: Operation, *, public: bool) -> set[int]:
-    """Return the statuses of refusals that an operation can answer with."""
+    """Return the statuses that an operation can answer with beside that of its answer."""
     parameters = [one for one in operation.parameters or () if isinstance(one, Parameter)]
     headers = {one.name for one in parameters}
     found = {400} | FURTHER.get(str(operation.operation_id), frozenset())
@@ -172,6 +175,8 @@ def _takes(operation: Operation, header: str) -> bool:
 
 def _refusal(status: int) -> OpenAPIResponse:
     headers: dict[str, OpenAPIHeader | Reference] = {"X-Request-ID": _REQUEST_ID}
+    if status == HTTPStatus.SEE_OTHER:
+        return OpenAPIResponse(description=_MEANING[status], headers=headers | {"Location": _LOCATION})
     if status == HTTPStatus.NOT_MODIFIED:
         return OpenAPIResponse(description=_MEANING[status], headers=headers | {"ETag": _ETAG})
     if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:

@@ -12,6 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from litestar.response import Redirect
 
+from entrypoints.http.accepting import preferred
 from entrypoints.http.access import public
 from entrypoints.http.requests import ApiRequest
 from segmentation_core import __version__
@@ -48,7 +49,7 @@ class Readiness(msgspec.Struct, frozen=True):
 @get("/", opt=public("It says that it is there, and no more."), operation_id="getStatus", summary="What answers here")
 async def root(request: ApiRequest) -> Response[ServiceStatus]:
     """Tell programs what this service is, and lead browsers to the page that describes it."""
-    if request.accept.best_match(["application/json", "text/html"], default="application/json") == "text/html":
+    if preferred(request, "application/json", "text/html") == "text/html":
         return Redirect("/schema", status_code=303)
     return Response(ServiceStatus("Audience segmentation", __version__, "running"))
 
