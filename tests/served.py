@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import ssl
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from adapters.postgres.embedded import EmbeddedPostgres
 from entrypoints import demo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 PASSWORD = "grüße an alle 123"
 COMMAND = str(Path(sys.executable).parent / "segmentation")
@@ -148,6 +149,31 @@ def running(*arguments: str, environ: dict[str, str], stdin: int = subprocess.DE
             process.terminate()
             process.communicate(timeout=20)
         server.ended()
+
+
+@contextmanager
+def standing_still(pids: Iterable[int]) -> Iterator[None]:
+    """Have processes that do nothing, and then go on."""
+    stopped = []
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+            stopped.append(pid)
+        yield
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def frozen_database(data: Path) -> Iterator[None]:
+    """Have a server that says nothing, as one behind a network that swallows everything."""
+    first = EmbeddedPostgres(data).status().pid
+    assert first
+    with standing_still([first]):  # first, so that it makes no more of them
+        children = Path(f"/proc/{first}/task/{first}/children").read_text("ascii").split()
+        with standing_still(map(int, children)):
+            yield
 
 
 class Browser:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
@@ -19,11 +17,12 @@ import psycopg
 import pytest
 
 from adapters.postgres.embedded import EmbeddedPostgres
-from tests.served import PASSWORD, Browser, Served, data_folder, environ_of, running
+from tests.served import PASSWORD, Browser, Served, data_folder, environ_of, frozen_database, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
 GONE_SECONDS = {"dev": 5.0, "ci": 5.0, "nightly": 10.0}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
 REQUEST_SECONDS = 3.5
@@ -72,22 +71,6 @@ def stopped(data: Path) -> Iterator[None]:
     finally:
         database.start()
         database.release()
-
-
-@contextmanager
-def frozen(data: Path) -> Iterator[None]:
-    """Have a server that says nothing, as one behind a network that swallows everything."""
-    first = EmbeddedPostgres(data).status().pid
-    assert first
-    os.kill(first, signal.SIGSTOP)  # first, so that it makes no more of them
-    processes = [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
-    for pid in processes[1:]:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in processes:
-            os.kill(pid, signal.SIGCONT)
 
 
 def _ask(client: httpx.Client, method: str, path: str, document: object = None) -> Answer:
@@ -166,7 +149,7 @@ class Load:
 
 
 @pytest.mark.requirement(51, 53)
-@pytest.mark.parametrize("gone", [stopped, frozen])
+@pytest.mark.parametrize("gone", [stopped, frozen_database], ids=["stopped", "frozen"])
 def test_while_the_database_is_gone_all_is_503_and_service_returns_by_itself(
     server: Served, data: Path, gone: Callable[[Path], AbstractContextManager[None]]
 ) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from adapters.postgres.embedded import EmbeddedPostgres
 from entrypoints import demo
-from tests.served import PASSWORD, Browser, Served, data_folder, environ_of, running
+from tests.served import PASSWORD, Browser, Served, data_folder, environ_of, running, standing_still
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,19 +49,6 @@ def until(seconds: float, what: str, check: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-@contextmanager
-def only(worker: int, workers: set[int]) -> Iterator[None]:
-    """Let one worker run, and the others stand still."""
-    others = workers - {worker}
-    for other in others:
-        os.kill(other, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for other in others:
-            os.kill(other, signal.SIGCONT)
-
-
 def counted(server: Served, sample: str) -> float:
     """Return what /metrics says of a sample, 0 where it says nothing."""
     text = httpx.get(f"{server.address}/metrics").text
@@ -75,12 +62,12 @@ def test_each_worker_tells_what_all_have_counted_the_gone_ones_too() -> None:
     with several() as server:
         workers = children(server)
         for times, worker in enumerate(sorted(workers), 1):
-            with only(worker, workers):
+            with standing_still(workers - {worker}):
                 for _ in range(times):
                     assert httpx.get(f"{server.address}/api/catalog").status_code == 401
         asked = sum(range(WORKERS + 1))
         for worker in workers:
-            with only(worker, workers):
+            with standing_still(workers - {worker}):
                 assert counted(server, CATALOGS) == asked
         text = httpx.get(f"{server.address}/metrics").text
         assert 'segmentation_pool_connections{state="most"} 30.0' in text
@@ -99,7 +86,7 @@ def test_all_serve_one_session_everywhere_and_leave_in_order() -> None:
         browser = Browser(server.address)
         assert browser.sign_in("analyst").status_code == 200
         for worker in workers:
-            with only(worker, workers):
+            with standing_still(workers - {worker}):
                 again = Browser(server.address)
                 again.http.cookies = browser.http.cookies
                 assert again.get("/api/auth/me").status_code == 200

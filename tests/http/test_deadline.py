@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import threading
 import time
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from adapters.postgres.embedded import EmbeddedPostgres
-from tests.served import PASSWORD, Browser, data_folder, environ_of, running
+from tests.served import PASSWORD, Browser, data_folder, environ_of, frozen_database, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.served import Served
 
@@ -35,31 +32,6 @@ def server(data: Path) -> Iterator[Served]:
     environ = environ_of(data) | {"SEGMENTATION_DEMO_PASSWORD": PASSWORD, "SEGMENTATION_REQUEST_SECONDS": str(SECONDS)}
     with running("--demo", environ=environ) as server:
         yield server
-
-
-def _processes(data: Path) -> list[int]:
-    """Return the processes of the database: the first and its children."""
-    first = EmbeddedPostgres(data).status().pid
-    assert first
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    return [first, *(pid for pid, parent in parents.items() if parent == first)]
-
-
-@contextmanager
-def frozen(data: Path) -> Iterator[None]:
-    pids = _processes(data)
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 def _timed(browser: Browser, path: str) -> tuple[int, float, str | None]:
@@ -80,7 +52,7 @@ def test_a_frozen_database_is_answered_in_time_and_service_resumes(server: Serve
     def ask(browser: Browser) -> None:
         answers.append(_timed(browser, "/api/presets"))
 
-    with frozen(data):
+    with frozen_database(data):
         for _ in range(2):
             threads = [threading.Thread(target=ask, args=[browser]) for browser in browsers]
             for thread in threads:
