@@ -66,6 +66,8 @@ def test_each_worker_tells_what_all_have_counted_the_gone_ones_too() -> None:
                 for _ in range(times):
                     assert httpx.get(f"{server.address}/api/catalog").status_code == 401
         asked = sum(range(WORKERS + 1))
+        # A request is counted once its answer has been sent, so a worker that stands still may have yet to do so.
+        until(20, "not all are counted", lambda: counted(server, CATALOGS) == asked)
         for worker in workers:
             with standing_still(workers - {worker}):
                 assert counted(server, CATALOGS) == asked
