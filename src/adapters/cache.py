@@ -6,10 +6,10 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Any
 
-from segmentation_core.ports import Answers
+from segmentation_core.ports import AnswerCache
 
 
-class LruAnswers(Answers):
+class LruAnswers(AnswerCache):
     """Keeps a number of answers and forgets the one that was asked for the longest ago; none where that number is 0.
 
     Any number of threads may use it. `hits` and `misses` count what was asked for.

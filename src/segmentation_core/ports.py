@@ -331,7 +331,7 @@ class Builds(Protocol):
         ...
 
 
-class Answers(Protocol):
+class AnswerCache(Protocol):
     """Keeps answers that cost time to compute, for whoever asks the same again.
 
     One belongs to one population and is dropped with it. What is kept may be forgotten at any time, and is never

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from segmentation_core.filters import Filter
     from segmentation_core.planning import Profile
     from segmentation_core.population import Population
-    from segmentation_core.ports import Answers, Builds, Clock, Thinking
+    from segmentation_core.ports import AnswerCache, Builds, Clock, Thinking
     from segmentation_core.usecases.acting import Acting
     from segmentation_core.usecases.reading_filters import Reading
 
@@ -52,7 +52,7 @@ class BuildAudience:
         clock: Clock,
         builds: Builds,
         profiles: Mapping[str, Profile] = _DEFAULT_ONLY,
-        answers: Answers | None = None,
+        answers: AnswerCache | None = None,
         plan: Callable[..., Plan] = plan_audience,
     ) -> None:
         """Take the platforms' `profiles` by their ids, and what keeps answers, if anything does.
