@@ -5,17 +5,22 @@ It stands in the same framework, on the same server, over the same pool.
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from litestar import Litestar, Request, Response, post
 
 from adapters.postgres import PostgresWork
-from entrypoints.server import Server
+from entrypoints.server import Listener, Server
 from entrypoints.settings import Settings
+from entrypoints.workers import Workers
 from segmentation_core.users import ALL_COMPANIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Body(msgspec.Struct):
@@ -38,16 +43,22 @@ def application(work: PostgresWork, session_id: str) -> Litestar:
 
 
 def main() -> None:
-    """Serve until told to stop: the database's URL and the id of a session are the arguments."""
-    url, session_id = sys.argv[1:]
+    """Serve until told to stop: the database's URL, the id of a session and the number of workers are the arguments."""
+    url, session_id, workers = sys.argv[1:]
     settings = Settings.for_demo({}, b"not used, and long enough for a key")
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = Listener(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    listener.listen(2048)
-    app = application(PostgresWork(url, b"a" * 32), session_id)
+    listener.listen()
     address = f"at http://127.0.0.1:{listener.getsockname()[1]} Ctrl-C"
-    server = Server(app, settings, lambda: print(address, flush=True), lambda: None)
-    server.run(sockets=[listener])
+
+    def serve(_number: int, on_serving: Callable[[], object]) -> None:
+        app = application(PostgresWork(url, b"a" * 32), session_id)
+        server = Server(app, settings, on_serving, lambda: None)
+        for stop in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(stop, server.handle_exit)
+        server.run(sockets=[listener])
+
+    Workers(int(workers), serve, lambda _: None).run(lambda: print(address, flush=True))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 A build of an audience is compared with a bare handler (`benchmarks/bare.py`): distinct filters, so that no answer is
 kept, over the national panel of 92,850 cells. A page of 20 of 10,000 presets is compared with its query through the
-same pool. Everything runs on this machine, so only what is compared within one run says anything.
+same pool: with one worker, and with as many as there are cores, on either side. Everything runs on this machine, so
+only what is compared within one run says anything.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
@@ -38,6 +42,7 @@ FILTERS: Final = 30_000
 PRESETS: Final = 10_000
 SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "8"))
 ROUNDS: Final = 3
+CORES: Final = len(os.sched_getaffinity(0))
 PASSWORD: Final = "a benchmark's own"  # noqa: S105  of a service that lives for a minute
 COMMAND: Final = str(Path(sys.executable).parent / "segmentation")
 
@@ -63,17 +68,23 @@ def main() -> None:
             "SEGMENTATION_DEMO_PASSWORD": PASSWORD,
             "SEGMENTATION_CACHED_ANSWERS": "0",
         }
-        command = [COMMAND, "serve", "--demo", "--port", "0", "--catalog", str(catalog), "--data", str(index)]
         try:
-            with _serving(command, environ) as service:
-                headers, session_id = _signed_in(service.address, "analyst")
-                url = EmbeddedPostgres(here / "data").url("app")
-                bare = [sys.executable, "-m", "benchmarks.bare", url, session_id]
-                with _serving(bare, environ) as other:
-                    _builds(service, other, headers)
-                _presets(here / "data", service, Catalog.from_json(catalog.read_bytes()).title)
+            for workers in dict.fromkeys((1, CORES)):
+                print(f"{workers} {'worker' if workers == 1 else 'workers'} on {CORES} cores")
+                _measure(here / "data", catalog, index, workers, environ)
         finally:
             EmbeddedPostgres(here / "data").reset()
+
+
+def _measure(data: Path, catalog: Path, index: Path, workers: int, environ: dict[str, str]) -> None:
+    command = [COMMAND, "serve", "--demo", "--port", "0", "--catalog", str(catalog), "--data", str(index)]
+    with _serving([*command, "--workers", str(workers)], environ) as service:
+        headers, session_id = _signed_in(service.address, "analyst")
+        url = EmbeddedPostgres(data).url("app")
+        bare = [sys.executable, "-m", "benchmarks.bare", url, session_id, str(workers)]
+        with _serving(bare, environ) as other:
+            _builds(service, other, headers)
+        _presets(data, service, Catalog.from_json(catalog.read_bytes()).title, workers)
 
 
 def _builds(service: Server, other: Server, headers: dict[str, str]) -> None:
@@ -97,16 +108,19 @@ def _builds(service: Server, other: Server, headers: dict[str, str]) -> None:
     print(f"build-audience reaches {share:.0%} of the bare handler; wanted: 60%, p99 below 10 ms")
 
 
-def _presets(data: Path, service: Server, title: str) -> None:
+def _presets(data: Path, service: Server, title: str, workers: int) -> None:
     server = EmbeddedPostgres(data)
     with psycopg.connect(server.url("super"), autocommit=True) as connection:
+        connection.execute("DELETE FROM presets")
         connection.execute(_FILL, [title, PRESETS])
         connection.execute("VACUUM ANALYZE presets")
         found = connection.execute("SELECT company_id FROM users WHERE username = 'analyst'").fetchone()
     assert found
     headers, _ = _signed_in(service.address, "admin")
     load(service.address, "/api/presets?limit=20", headers, [], 1)
-    bare = asyncio.run(_bare_pages(server.url("app"), found[0], SECONDS / 2))
+    ask = partial(_bare_pages, server.url("app"), found[0], SECONDS / 2, CONNECTIONS // workers)
+    with ProcessPoolExecutor(workers, get_context("spawn")) as processes:
+        bare = sum(asked.result() for asked in [processes.submit(ask) for _ in range(workers)])
     before = service.cpu_seconds
     served = load(service.address, "/api/presets?limit=20", headers, [], SECONDS / 2)
     cpu = (service.cpu_seconds - before) / served.requests
@@ -115,23 +129,28 @@ def _presets(data: Path, service: Server, title: str) -> None:
     print(f"a page of presets reaches {served.rate / bare:.0%} of the bare query; wanted: 60%, or 1,000/s")
 
 
-async def _bare_pages(url: str, company_id: int, seconds: float) -> float:
+def _bare_pages(url: str, company_id: int, seconds: float, at_once: int) -> float:
     """Return how many pages of presets a second the stores give, without HTTP and without a session."""
+    return asyncio.run(_pages(url, company_id, seconds, at_once))
+
+
+async def _pages(url: str, company_id: int, seconds: float, at_once: int) -> float:
     work = PostgresWork(url, b"a" * 32)
     await work.open()
-    done, end = 0, perf_counter() + seconds
+    done, begun = 0, perf_counter()
 
     async def ask() -> None:
         nonlocal done
-        while perf_counter() < end:
+        while perf_counter() < begun + seconds:
             await work.run(
                 Scope(company_id), lambda stores: stores.presets.page(owner=None, search="", offset=0, limit=20)
             )
             done += 1
 
-    await asyncio.gather(*(ask() for _ in range(CONNECTIONS)))
+    await asyncio.gather(*(ask() for _ in range(at_once)))
+    rate = done / (perf_counter() - begun)
     await work.close()
-    return done / seconds
+    return rate
 
 
 def _signed_in(address: str, username: str) -> tuple[dict[str, str], str]:
@@ -161,13 +180,18 @@ class Server:
 
     def __init__(self, process: subprocess.Popen[str], address: str) -> None:
         self.address = address
-        self._stat = Path(f"/proc/{process.pid}/stat")
+        self._pid = process.pid
 
     @property
     def cpu_seconds(self) -> float:
-        """How long it has computed so far, which says more than the clock where others compute too."""
-        spent = self._stat.read_text("ascii").rpartition(")")[2].split()
-        return (int(spent[11]) + int(spent[12])) / os.sysconf("SC_CLK_TCK")
+        """How long it and its workers have computed so far: it says more than the clock where others compute too."""
+        workers = Path(f"/proc/{self._pid}/task/{self._pid}/children").read_text("ascii").split()
+        return sum(map(_cpu_seconds, [str(self._pid), *workers]))
+
+
+def _cpu_seconds(pid: str) -> float:
+    spent = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(spent[11]) + int(spent[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from entrypoints.http.app import create_app
 from entrypoints.http.renewing import Renewing
 from entrypoints.logs import password_of, write_logs
 from entrypoints.metrics import forget_worker, share_counts
-from entrypoints.server import Server
+from entrypoints.server import Listener, Server
 from entrypoints.settings import Settings
 from entrypoints.workers import Workers
 from segmentation_core.catalog import Catalog
@@ -178,17 +178,19 @@ async def _add_demo(work: PostgresWork, passwords: BcryptPasswords, password: st
         await work.close()
 
 
-def _listener(host: str, port: int) -> socket.socket:
+def _listener(host: str, port: int) -> Listener:
     """Open the port before anything is promised.
 
     The socket names its protocol: asyncio sends at once only on those that do, and else answers wait 40 ms.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.create_server((host, port), family=family, backlog=2048)
+        bound = socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as fault:
         raise SettingsError(Problem(f"{host}:{port}", f"cannot listen here: {fault}")) from fault
-    return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=listener.detach())
+    listener = Listener(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=bound.detach())
+    listener.listen()
+    return listener
 
 
 def _address(listener: socket.socket) -> str:

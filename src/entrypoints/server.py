@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,6 @@ from entrypoints.connections import IDLE_SECONDS, LARGEST_HEAD, BoundedConnectio
 from entrypoints.http.addresses import networks_as_seen
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
     from types import FrameType
 
@@ -19,8 +19,22 @@ if TYPE_CHECKING:
 
 _TICKS_OF_A_SECOND: Final = 10
 
+_MOST_QUEUED: Final = 2_048
+"""How many connections may wait to be accepted."""
+
 _FINISH_SECONDS: Final = 5
 """How long requests that run when the service stops may still take."""
+
+
+class Listener(socket.socket):
+    """A socket whose queue of connections is as long as it says, and of which asyncio takes one at a time.
+
+    By itself asyncio takes as many at once as the queue may hold, and so one of several workers took them all.
+    """
+
+    def listen(self, _backlog: int = 0, /) -> None:
+        """Listen, or go on."""
+        super().listen(_MOST_QUEUED)
 
 
 class Server(uvicorn.Server):
@@ -88,4 +102,5 @@ def _config(app: Callable[..., Any], settings: Settings) -> uvicorn.Config:
         h11_max_incomplete_event_size=LARGEST_HEAD,
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=_FINISH_SECONDS,
+        backlog=1,  # which is how many asyncio takes at once: see Listener
     )
