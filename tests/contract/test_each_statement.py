@@ -10,6 +10,7 @@ from datetime import timedelta
 from itertools import chain, combinations
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import psycopg
 import pytest
 from msgspec.structs import replace
@@ -62,7 +63,7 @@ def asked_for(populated: Populated, home: Company | None, name: str) -> dict[str
         "version": 1, "fingerprint": preset.fingerprint, "document": "{}", "catalog": "x", "changed_by": "x",
         "action": "did", "actor": "ana", "actor_id": 1, "subject": "x", "at": NOON, "since": NOON,
         "until": LATER, "request_id": None, "number": 7, "seal": "0" * 64,
-        "before": None if kind == "audit" else LATER, "after": None if name == "audit.ADD" else 0,
+        "before": None if kind == "audit" else LATER, "after": 0,
         "digest": f"digest {number}", "created": NOON, "updated": NOON, "seen": LATER,
         "offset": 0, "limit": 100,
     }  # fmt: skip
@@ -74,6 +75,9 @@ def with_parameters(populated: Populated, name: str, statement: Statement) -> It
     for absent in choices:
         for home in populated.homes[1:]:
             values = asked_for(populated, home, name) | dict.fromkeys(absent)
+            if name == "audit.ADD":
+                values |= {"before": None, "after": None}
+                values = {"rows": msgspec.json.encode([values]).decode(), "of_rows": values}
             if name.startswith("presets.ALIKE"):
                 values["id"] = populated.presets[populated.mine].id
             yield values
@@ -132,7 +136,11 @@ async def test_a_statement_stores_nothing_for_others_by_the_policies_or_by_its_s
 
         async def store(stores: Stores, values: dict[str, Any] = values) -> None:
             assert isinstance(stores, PostgresStores)
-            await stores.users._transaction.store(statement, **values)
+            transaction = stores.users._transaction
+            if name == "audit.ADD":
+                await transaction.store_all(statement, [values["of_rows"]])
+            else:
+                await transaction.store(statement, **values)
 
         with pytest.raises(Forbidden):
             await populated.work.run(inside(populated.mine), store)

@@ -105,6 +105,6 @@ async def test_what_may_not_be_stored_or_found_is_not_even_sent() -> None:
         with pytest.raises(error):
             await nowhere.store(add, named="ana", **values)
         with pytest.raises(error):
-            await nowhere.store_each(add, [{"name": "ana"}, values])
+            await nowhere.store_all(add, [{"name": "ana"}, values])
     with pytest.raises(RuntimeError, match="has ended"):
         await nowhere.store(add, name="ana")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from adapters.postgres.documents import stored
+from adapters.postgres.documents import written
 from adapters.postgres.statements import FARTHEST, SMALLEST, WINDOW, Statement, the_id, the_total, window
 from segmentation_core.audit import AuditQuery, ChainEnd, Entry, Head, Record, head_of, sealed
 from segmentation_core.ports import Audit
@@ -49,10 +49,14 @@ ADD: Final = Statement(
     """
     INSERT INTO audit_records (company_id, number, action, actor_id, actor, subject, at, before, after, request_id,
         seal)
-    VALUES (%(company_id)s, %(number)s, %(action)s, %(actor_id)s, %(actor)s, %(subject)s, %(at)s, %(before)s,
-        %(after)s, %(request_id)s, %(seal)s)
+    SELECT company_id, number, action, actor_id, actor, subject, at, before::json, after::json, request_id, seal
+    FROM json_to_recordset(%(rows)s::json) AS rows (company_id bigint, number bigint, action text, actor_id bigint,
+        actor text, subject text, at timestamptz, before text, after text, request_id text, seal text)
     """
 )
+"""All rows at once: a statement for each took most of the time of recording builds. The two documents are texts in it,
+since PostgreSQL reads no \\u0000 there."""
+
 ENDS: Final = Statement(
     """
     WITH RECURSIVE with_records (chain) AS (
@@ -108,7 +112,7 @@ class PostgresAudit(Audit):
                 if entry.company_id == company_id:
                     records.append(sealed(entry, head if head.number else None, self._key))
                     head = head_of(records[-1])
-            await self._transaction.store_each(ADD, [_columns(record) for record in records])
+            await self._transaction.store_all(ADD, [_columns(record) for record in records])
             await self._transaction.store(MOVE_HEAD, chain=_number_of(company_id), number=head.number, seal=head.seal)
 
     async def page(self, query: AuditQuery, *, offset: int, limit: int) -> tuple[list[Record], int]:
@@ -167,8 +171,8 @@ def _columns(record: Record) -> dict[str, Any]:
         "actor": entry.actor,
         "subject": entry.subject,
         "at": entry.at,
-        "before": None if entry.before is None else stored(entry.before),
-        "after": None if entry.after is None else stored(entry.after),
+        "before": None if entry.before is None else written(entry.before),
+        "after": None if entry.after is None else written(entry.after),
         "request_id": entry.request_id,
         "seal": record.seal,
     }

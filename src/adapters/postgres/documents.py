@@ -11,9 +11,14 @@ from segmentation_core.errors import Problem, RequestError
 
 
 def stored(document: dict[str, Any]) -> Json:
-    """Return a document as a parameter. Raises RequestError for what is not JSON: NaN, an infinity, other objects."""
+    """Return a document as a parameter. Raises RequestError as `written` does."""
+    text = written(document)
+    return Json(document, dumps=lambda _: text)
+
+
+def written(document: dict[str, Any]) -> str:
+    """Return a document as text. Raises RequestError for what is not JSON: NaN, an infinity, other objects."""
     try:
-        text = json.dumps(document, allow_nan=False, separators=(",", ":"))
+        return json.dumps(document, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as fault:
         raise RequestError(Problem("$", f"the document cannot be stored: {fault}")) from fault
-    return Json(document, dumps=lambda _: text)

@@ -19,7 +19,7 @@ from adapters.postgres.errors import OUTSIDE, cannot_be_stored, conflict
 from segmentation_core.errors import Forbidden, RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from psycopg import AsyncConnection, AsyncCursor
 
@@ -105,12 +105,12 @@ class Transaction:
             async with self._open.transaction():
                 return next(iter(await self._run(statement, the_id, values)), None)
 
-    async def store_each(self, statement: Statement, rows: list[dict[str, Any]]) -> None:
-        """Run a statement without conditions for each of some rows, sent together. Raises as `store`."""
+    async def store_all(self, statement: Statement, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a statement that stores rows, which it reads from the JSON of its parameter `rows`. Raises as `store`."""
         for values in rows:
             self._require_storable(values)
         async with self._open.cursor() as cursor:
-            await cursor.executemany(statement.text.encode(), rows)
+            await cursor.execute(statement.text.encode(), {"rows": msgspec.json.encode(rows).decode()})
 
     def _require_storable(self, values: Mapping[str, object]) -> None:
         refused = [cannot_be_stored(name, value) for name, value in values.items() if not is_storable(value)]
