@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from segmentation_core.errors import Unavailable
 from segmentation_core.ports import SessionReads
-from segmentation_core.users import ALL_COMPANIES
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
     from segmentation_core.users import User
 
 T = TypeVar("T")
+
+_Answer: TypeAlias = "asyncio.Future[tuple[Session, User] | None]"
+_Asked: TypeAlias = dict[str, list[_Answer]]
 
 MOST_AT_ONCE: Final = 4
 """How many reads may be under way at once: a second one begins only where the first is slow."""
@@ -34,7 +36,7 @@ class GatheredReads(SessionReads):
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._asked: dict[str, asyncio.Future[tuple[Session, User] | None]] = {}
+        self._asked: _Asked = {}
         self._reading = 0
         self._began = 0.0
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -46,12 +48,11 @@ class GatheredReads(SessionReads):
                 asyncio.get_running_loop().call_at(self._began + SLOW, self._begin, self._asked)
             else:
                 self._begin(self._asked)
-        asked = self._asked.get(session_id)
-        if asked is None:
-            asked = self._asked[session_id] = asyncio.get_running_loop().create_future()
-        return await asyncio.shield(asked)
+        answer: _Answer = asyncio.get_running_loop().create_future()
+        self._asked.setdefault(session_id, []).append(answer)
+        return await answer
 
-    def _begin(self, asked: dict[str, asyncio.Future[tuple[Session, User] | None]]) -> None:
+    def _begin(self, asked: _Asked) -> None:
         """Begin to read, unless what is asked for is read already, or too many reads are slow."""
         if asked is self._asked and self._reading < MOST_AT_ONCE:
             self._reading += 1
@@ -73,18 +74,21 @@ class GatheredReads(SessionReads):
         finally:
             self._reading -= 1  # in the step that saw that nothing is asked: later, what is asked meanwhile would wait
 
-    async def _answer(self, asked: dict[str, asyncio.Future[tuple[Session, User] | None]]) -> None:
-        read = self._task(self._work.run(ALL_COMPANIES, lambda stores: stores.sessions.find_all(asked)))
+    async def _answer(self, asked: _Asked) -> None:
+        read = self._task(self._work.find_sessions(asked))
         try:
             await asyncio.wait([read], timeout=SECONDS)
         finally:
             fault = _fault_of(read)
-            for session_id, future in asked.items():
-                if fault is None:
-                    future.set_result(read.result().get(session_id))
-                else:
-                    future.set_exception(fault)
-                    future.exception()  # looked at, lest asyncio complain where nobody waits any more
+            for session_id, answers in asked.items():
+                for answer in answers:
+                    if answer.done():  # who asked went away
+                        continue
+                    if fault is None:
+                        answer.set_result(read.result().get(session_id))
+                    else:
+                        answer.set_exception(fault)
+                        answer.exception()  # looked at, lest asyncio complain where who asked goes away just then
             read.cancel()  # and not waited for: of a connection that hangs psycopg takes leave for 10 s
 
 

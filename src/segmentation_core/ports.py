@@ -77,6 +77,13 @@ class Work(Protocol):
         """
         ...
 
+    async def find_sessions(self, session_ids: Collection[str]) -> dict[str, tuple[Session, User]]:
+        """Return sessions of any company as `Sessions.find_all` does, as they are at a moment after this was called.
+
+        It is what nearly every request asks for, and needs no unit of work. Raises Unavailable.
+        """
+        ...
+
 
 class Stores(Protocol):
     """The stores that one unit of work spans; good until it ends."""

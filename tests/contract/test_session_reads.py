@@ -15,9 +15,10 @@ from segmentation_core.ports import Stores, Work
 from tests.contract.examples import add_company, add_user, begin_session
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
-    from segmentation_core.users import Scope
+    from segmentation_core.sessions import Session
+    from segmentation_core.users import Scope, User
 
 pytestmark = pytest.mark.anyio
 
@@ -25,11 +26,11 @@ T = TypeVar("T")
 
 
 class Counted(Work):
-    """The units of work of another, counted; each waits until it is `let`, and fails where a fault is given."""
+    """The reads of sessions of another, counted; each waits until it is `let`, and fails where a fault is given."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self.units = 0
+        self.reads = 0
         self.let = asyncio.Event()
         self.let.set()
         self.fault: Exception | None = None
@@ -41,11 +42,14 @@ class Counted(Work):
         pass
 
     async def run(self, scope: Scope, action: Callable[[Stores], Awaitable[T]]) -> T:
-        self.units += 1
+        return await self._work.run(scope, action)
+
+    async def find_sessions(self, session_ids: Collection[str]) -> dict[str, tuple[Session, User]]:
+        self.reads += 1
         await self.let.wait()
         if self.fault:
             raise self.fault
-        return await self._work.run(scope, action)
+        return await self._work.find_sessions(session_ids)
 
 
 async def test_each_request_gets_its_own_session_however_they_are_read(work: Work) -> None:
@@ -56,7 +60,7 @@ async def test_each_request_gets_its_own_session_however_they_are_read(work: Wor
     asked = [session.id for session, _ in sessions] + ["none", "nul\0", "\ud800"]
     found = await asyncio.gather(*(reads.find(session_id) for session_id in asked * 2))
     assert found == [*sessions, None, None, None] * 2
-    assert counted.units == 1
+    assert counted.reads == 1
 
 
 @pytest.mark.requirement(11)
@@ -111,7 +115,7 @@ async def test_a_read_that_hangs_is_given_up_and_the_next_are_answered(
     reads = GatheredReads(counted)
     hanging = asyncio.ensure_future(reads.find("one"))
     await asyncio.sleep(session_reads.SLOW * 1.5)
-    assert counted.units == 1
+    assert counted.reads == 1
     counted.let = asyncio.Event()  # the first goes on waiting for the one before
     counted.let.set()
     assert await reads.find("one") == (session, ana), "beside one that is slow another begins"
@@ -127,7 +131,7 @@ async def test_beside_a_slow_read_another_begins_whether_or_not_more_is_asked(wo
     reads = GatheredReads(counted)
     hanging = asyncio.ensure_future(reads.find("one"))
     await asyncio.sleep(session_reads.SLOW / 5)
-    assert counted.units == 1
+    assert counted.reads == 1
     slow, counted.let = counted.let, asyncio.Event()
     counted.let.set()
     async with asyncio.timeout(1):
@@ -140,11 +144,11 @@ async def test_a_read_that_cannot_even_be_cancelled_is_given_up_in_time(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Stubborn(Counted):
-        async def run(self, scope: Scope, action: Callable[[Stores], Awaitable[T]]) -> T:
+        async def find_sessions(self, session_ids: Collection[str]) -> dict[str, tuple[Session, User]]:
             with suppress(asyncio.CancelledError):
                 await self.let.wait()
             await self.let.wait()  # as psycopg does, lest a statement go on
-            return await super().run(scope, action)
+            return await super().find_sessions(session_ids)
 
     monkeypatch.setattr(session_reads, "SECONDS", 0.1)
     stubborn = Stubborn(work)

@@ -14,11 +14,13 @@ from adapters.memory.tables import Tables, Unit
 from adapters.memory.throttle import MemoryThrottle
 from adapters.memory.users import MemoryUsers
 from segmentation_core.ports import Stores, Work
+from segmentation_core.users import ALL_COMPANIES
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
-    from segmentation_core.users import Scope
+    from segmentation_core.sessions import Session
+    from segmentation_core.users import Scope, User
 
 T = TypeVar("T")
 
@@ -47,6 +49,9 @@ class MemoryWork(Work):
                 unit.end()
             self._tables = tables
             return found
+
+    async def find_sessions(self, session_ids: Collection[str]) -> dict[str, tuple[Session, User]]:
+        return await self.run(ALL_COMPANIES, lambda stores: stores.sessions.find_all(session_ids))
 
 
 class MemoryStores(Stores):

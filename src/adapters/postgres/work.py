@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
@@ -24,13 +25,16 @@ from adapters.postgres.urls import APP_VARIABLE, checked_url, unreachable
 from adapters.postgres.users import PostgresUsers
 from segmentation_core.errors import Problem, SettingsError, Unavailable
 from segmentation_core.ports import Stores, Work
+from segmentation_core.users import ALL_COMPANIES
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
-    from segmentation_core.users import Scope
+    from segmentation_core.sessions import Session
+    from segmentation_core.users import Scope, User
 
 T = TypeVar("T")
+Pool: TypeAlias = AsyncConnectionPool[AsyncConnection[Any]]
 
 CONNECT_SECONDS: Final = 3
 WAIT_SECONDS: Final = 3.0
@@ -69,6 +73,11 @@ _BEGIN_IN_COMPANY: Final = "BEGIN; SET LOCAL segmentation.company_id = '{:d}'"
 
 _BEGIN_IN_ALL: Final = "BEGIN; SET LOCAL ROLE segmentation_all"
 
+_READ_ALL: Final = b"SET ROLE segmentation_all; SET default_transaction_read_only = on"
+"""For connections that do nothing but read sessions, of all companies: a statement each, and no transaction."""
+
+MOST_READERS: Final = 4
+"""How many of these there may be."""
 
 _log: Final = logging.getLogger("segmentation.database")
 
@@ -100,13 +109,17 @@ class PostgresWork(Work):
         """Take the URL of the database for the role `segmentation_app`, and the key of the audit trail."""
         self._key = audit_key
         self._url = checked_url(url, APP_VARIABLE)
-        self._pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
+        self._pool = self._pool_of(min_connections, max_connections, self._set_up)
+        self._readers = self._pool_of(0, MOST_READERS, self._set_up_reader)
+
+    def _pool_of(self, least: int, most: int, set_up: Callable[[AsyncConnection[Any]], Awaitable[None]]) -> Pool:
+        return AsyncConnectionPool(
             self._url,
             kwargs={"autocommit": True, "connect_timeout": CONNECT_SECONDS, "context": _adapters()},
-            min_size=min_connections,
-            max_size=max_connections,
+            min_size=least,
+            max_size=most,
             open=False,
-            configure=self._set_up,
+            configure=set_up,
             name="segmentation",
             timeout=WAIT_SECONDS,
             max_waiting=MOST_WAITING,
@@ -132,6 +145,7 @@ class PostgresWork(Work):
         Raises SettingsError where the URL's role could see past row-level security, or may not see all companies where
         it should.
         """
+        await self._readers.open()
         try:
             await self.check()
         except Unavailable as fault:
@@ -157,34 +171,51 @@ class PostgresWork(Work):
             said = "its role was not granted segmentation_all"
         raise SettingsError(Problem(APP_VARIABLE, said, role, "segmentation_app, as roles.sql makes it"))
 
+    async def _set_up_reader(self, connection: AsyncConnection[Any]) -> None:
+        await self._set_up(connection)
+        await connection.execute(_READ_ALL)
+
     def use(self) -> dict[str, int]:
         """Return how many connections are in use and idle, and how many units of work wait for one."""
-        stats = self._pool.get_stats()
-        idle = stats.get("pool_available", 0)
+        stats = Counter(self._pool.get_stats())
+        stats.update(self._readers.get_stats())
         return {
-            "used": stats.get("pool_size", 0) - idle,
-            "idle": idle,
-            "waited_for": stats.get("requests_waiting", 0),
-            "most": stats.get("pool_max", 0),
+            "used": stats["pool_size"] - stats["pool_available"],
+            "idle": stats["pool_available"],
+            "waited_for": stats["requests_waiting"],
+            "most": stats["pool_max"],
         }
 
     async def close(self) -> None:
-        """Close the pool and its connections."""
+        """Close the pools and their connections."""
         await self._pool.close()
+        await self._readers.close()
 
     async def run(self, scope: Scope, action: Callable[[Stores], Awaitable[T]]) -> T:
+        return await self._done(self._pool, _beginning(scope), scope, action)
+
+    async def find_sessions(self, session_ids: Collection[str]) -> dict[str, tuple[Session, User]]:
+        return await self._done(
+            self._readers, None, ALL_COMPANIES, lambda stores: stores.sessions.find_all(session_ids)
+        )
+
+    async def _done(
+        self, pool: Pool, beginning: str | None, scope: Scope, action: Callable[[Stores], Awaitable[T]]
+    ) -> T:
+        """Do something over a connection of a pool: as a transaction, where something begins it."""
         tries, losses = 1, 0
         while True:
             begun = False
             try:
-                async with self._pool.connection() as connection:  # which commits at its end, or rolls back
-                    await connection.execute(_beginning(scope).encode())
-                    begun = True
-                    return await self._done(connection, scope, action)
+                async with pool.connection() as connection:  # which commits at its end, or rolls back
+                    if beginning:
+                        await connection.execute(beginning.encode())
+                        begun = True
+                    return await self._acted(connection, scope, action)
             except psycopg.Error as fault:
                 if isinstance(fault, RETRIED) and tries < TRIES:
                     tries += 1
-                elif is_lost(fault) and not begun and losses < self._pool.max_size:
+                elif is_lost(fault) and not begun and losses < pool.max_size:
                     losses += 1  # those that wait in the pool are likely all dead: each is replaced as it is met
                 else:
                     error = translated(fault)
@@ -192,7 +223,7 @@ class PostgresWork(Work):
                         raise
                     raise error from fault
 
-    async def _done(
+    async def _acted(
         self, connection: AsyncConnection[Any], scope: Scope, action: Callable[[Stores], Awaitable[T]]
     ) -> T:
         transaction = Transaction(connection, scope)
