@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 
 _MOST_SHORT: Final = 200
+_MOST_SEVERAL: Final = 2
+_MOST_COMBINED: Final = 64
+"""How many values, multi dimensions with several, and combinations of these a short filter has: of a national panel such
+filters take 0.1 ms to plan and count, of two of these dimensions 1 ms, and 3 ms of a hundred the longest."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -79,16 +83,21 @@ class ReadFilters:
 
 
 def _is_short(choices: object, catalog: Catalog) -> bool:
-    """Tell whether choices are few, with several values of one multi dimension at the most: one clause says them."""
+    """Tell whether choices are few, with several values of two multi dimensions at the most: few clauses say them."""
     if not isinstance(choices, dict):
         return True
     several = values = 0
+    combined = 1
     for name, chosen in choices.items():
         if isinstance(chosen, list):
-            values += len(chosen)
-            dimension = catalog.dimension.get(name)
-            several += len(chosen) > 1 and dimension is not None and dimension.multi
-    return several <= 1 and values <= _MOST_SHORT
+            count = len(chosen)
+            values += count
+            if count > 1:
+                dimension = catalog.dimension.get(name)
+                if dimension is not None and dimension.multi:
+                    several += 1
+                    combined *= count
+    return values <= _MOST_SHORT and (several <= 1 or (several == _MOST_SEVERAL and combined <= _MOST_COMBINED))
 
 
 async def looked_up(stores: Stores, user: User, documents: Sequence[dict[str, Any]], catalog: Catalog) -> References:
