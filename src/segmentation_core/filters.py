@@ -130,14 +130,20 @@ def depth_and_parts(document: object, path: str) -> tuple[int, int]:
         if parts > MAX_PARTS:
             raise FilterError(Problem(path, f"is made of more than {MAX_PARTS} parts"))
         below: list[object] = []
+        nests = False
         for part in level:
+            if isinstance(part, str):  # nearly all are
+                continue
             if isinstance(part, dict):
                 below.extend(part.values())
             elif isinstance(part, list | tuple):
                 below.extend(part)
+            else:
+                continue
+            nests = True
             if len(below) > MAX_PARTS:
                 break
-        depth += any(isinstance(part, dict | list | tuple) for part in level)
+        depth += nests
         if depth > MAX_DEPTH:
             raise FilterError(Problem(path, f"is nested more than {MAX_DEPTH} deep"))
         level = below
@@ -189,8 +195,11 @@ class _Reader:
         """compact = {dimension: [value, ...], ...}."""
         parts: list[Expression] = []
         for name, values in document.items():
-            if values in ([], ()) and name in self.catalog.dimension:
-                continue  # no constraint, as most of the fields that a dashboard sends
+            known = self.catalog.dimension.get(name) if isinstance(name, str) else None
+            if known and (chosen := _chosen(values, known)) is not None:  # nothing to tell, so no path to make
+                if chosen:  # an empty list is no constraint, as most of the fields that a dashboard sends
+                    parts.append(HasAny(known.id, chosen))
+                continue
             place = _step(path, name)
             if (dimension := self.dimension(name, place)) is None:
                 continue
@@ -291,8 +300,9 @@ class _Reader:
 
     def values(self, dimension: Dimension, operand: object, path: str) -> tuple[str, ...]:
         """Read a list of values of the dimension; the same value twice is the same list."""
-        if isinstance(operand, list) and all(type(value) is str and value in dimension.positions for value in operand):
-            return tuple(dict.fromkeys(operand))  # nothing to tell, so no paths to make
+        chosen = _chosen(operand, dimension)
+        if chosen is not None:  # nothing to tell, so no paths to make
+            return chosen
         if not isinstance(operand, list | tuple):
             self.fault(path, "is not a list", operand, "a list of value ids")
             return ()
@@ -305,6 +315,17 @@ class _Reader:
         message = f"{dimension.id!r} has no such value" if isinstance(found, str) else "is not a value id"
         self.unknown(path, message, found, dimension.positions)
         return None
+
+
+def _chosen(operand: object, dimension: Dimension) -> tuple[str, ...] | None:
+    """Return the distinct values of a list that are all the dimension's, None for all else."""
+    if not isinstance(operand, list | tuple):
+        return None
+    try:
+        distinct = dict.fromkeys(operand)
+    except TypeError:  # a list or an object among them
+        return None
+    return tuple(distinct) if distinct.keys() <= dimension.positions.keys() else None
 
 
 _OPERATORS: dict[str, Callable[[_Reader, Dimension, object, str], Condition]] = {

@@ -106,6 +106,7 @@ class Layout:
     def __init__(self, catalog: Catalog, *, clustered: bool) -> None:
         self.catalog = catalog
         self.columns: dict[str, Columns] = {}
+        self._lists: dict[str, Term] = {}
         self.bitmaps = 0
         last = clustering(catalog)
         for dimension in [*(each for each in catalog.dimensions if each is not last), *([last] if last else [])]:
@@ -161,13 +162,19 @@ class Layout:
 
         Raises KeyError for a list that the catalogue does not have.
         """
-        parts = [union([self._listed(name) for name in group]) for group in clause.include]
-        parts.append(complement(union([self._listed(name) for name in clause.exclude])))
+        listed = self._listed
+        parts = [union([listed(name) for name in group]) for group in clause.include]
+        parts.append(complement(union([listed(name) for name in clause.exclude])))
         parts += [self.columns[name].any_of(tuple(dict.fromkeys(values))) for name, values in clause.direct.items()]
         return intersection(parts)
 
     def _listed(self, segment: str) -> Term:
-        return intersection([self._traced(trace) for trace in self.catalog.segment[segment].traces])
+        """Return who is on a list. Plans name the same ones again and again, so it is kept."""
+        found = self._lists.get(segment)
+        if found is None:
+            traces = self.catalog.segment[segment].traces
+            found = self._lists[segment] = intersection([self._traced(trace) for trace in traces])
+        return found
 
     def _traced(self, trace: Trace) -> Term:
         columns = self.columns[trace.dimension]
