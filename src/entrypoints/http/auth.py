@@ -37,11 +37,9 @@ def guard(authenticate: Authenticate) -> Guard:
         allowed = declared(handler)
         if connection.scope.get("method") == HttpMethod.OPTIONS or is_public(handler):
             return
-        user = connection.scope["user"] = await authenticate(
-            one_cookie(connection.headers, TOKEN),
-            one_cookie(connection.headers, CSRF_TOKEN),
-            _one_header(connection.headers, CSRF_HEADER),
-        )
+        headers = connection.headers
+        token, csrf_token = one_of_each_cookie(headers, TOKEN, CSRF_TOKEN)
+        user = connection.scope["user"] = await authenticate(token, csrf_token, _one_header(headers, CSRF_HEADER))
         if allowed is None or allowed.permission is None:
             msg = "This address does not say who may call it."
             raise Forbidden(msg)
@@ -52,12 +50,22 @@ def guard(authenticate: Authenticate) -> Guard:
 
 def one_cookie(headers: Headers, name: str) -> str | None:
     """Return a cookie's value, None where it is missing or empty. Raises NotSignedIn where it was sent twice."""
-    pairs = (pair.partition("=") for header in headers.getall("cookie", []) for pair in header.split(";"))
-    values = [value.strip() for key, _, value in pairs if key.strip() == name]
-    if len(values) > 1:
-        msg = f"The cookie {name} was sent twice."
-        raise NotSignedIn(msg)
-    return values[0] if values and values[0] else None
+    (value,) = one_of_each_cookie(headers, name)
+    return value
+
+
+def one_of_each_cookie(headers: Headers, *names: str) -> list[str | None]:
+    """Return the values of cookies, each as `one_cookie` does."""
+    pairs = [pair.partition("=") for header in headers.getall("cookie", []) for pair in header.split(";")]
+    sent = [(key.strip(), value.strip()) for key, _, value in pairs]
+    found: list[str | None] = []
+    for name in names:
+        values = [value for key, value in sent if key == name]
+        if len(values) > 1:
+            msg = f"The cookie {name} was sent twice."
+            raise NotSignedIn(msg)
+        found.append(values[0] if values and values[0] else None)
+    return found
 
 
 def _one_header(headers: Headers, name: str) -> str | None:
