@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 _MOST_SHORT: Final = 200
 _MOST_SEVERAL: Final = 2
 _MOST_COMBINED: Final = 64
-"""How many values, multi dimensions with several, and combinations of these a short filter has: of a national panel such
-filters take 0.1 ms to plan and count, of two of these dimensions 1 ms, and 3 ms of a hundred the longest."""
+"""How many values, multi dimensions with several, and combinations of these a short filter has at the most.
+
+Of a national panel it takes 0.1 ms to plan and count one, with two such dimensions 1 ms, and of a hundred the longest 3 ms.
+"""
 
 
 class Asked(msgspec.Struct, frozen=True):
