@@ -25,6 +25,7 @@ TABLES = {
     "password_resets": "digest",
     "presets": "name",
     "preset_versions": "name",
+    "preset_counts": "presets",
     "audit_heads": "number",
     "audit_records": "number",
 }

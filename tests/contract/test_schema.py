@@ -27,6 +27,7 @@ NAMES = [
     "0007_audit_bounds",
     "0008_password_generations",
     "0009_failed_hits",
+    "0010_preset_counts",
 ]
 
 

@@ -50,11 +50,14 @@ not ever more seldom as the pool would."""
 TRIES: Final = 3
 """How often a unit of work is run where PostgreSQL asks for another try."""
 
+# A statement has one good plan, whatever its parameters. By itself PostgreSQL planned some anew each time, for what it
+# then knows of them: that was 0.15 ms of the 0.23 that reading a session took, and 0.4 ms of a page of presets.
 _SETTINGS: Final = {
     "TimeZone": "UTC",
     "statement_timeout": "5s",
     "lock_timeout": "3s",
     "idle_in_transaction_session_timeout": "10s",
+    "plan_cache_mode": "force_generic_plan",
     "application_name": "segmentation",
 }
 _SET_UP: Final = b"SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS settings (name, value)"

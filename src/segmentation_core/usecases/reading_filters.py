@@ -26,7 +26,7 @@ _MOST_SEVERAL: Final = 2
 _MOST_COMBINED: Final = 64
 """How many values, multi dimensions with several, and combinations of these a short filter has at the most.
 
-Of a national panel it takes 0.1 ms to plan and count one, with two such dimensions 1 ms, and of a hundred the longest 3 ms.
+Of a national panel it takes 0.1 ms to plan and count one; with two such dimensions 1 ms, of a hundred the longest 3 ms.
 """
 
 
