@@ -49,6 +49,7 @@ def main() -> None:
     listener = Listener(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen()
+    listener.is_shared = int(workers) > 1
     address = f"at http://127.0.0.1:{listener.getsockname()[1]} Ctrl-C"
 
     def serve(_number: int, on_serving: Callable[[], object]) -> None:

@@ -122,7 +122,7 @@ def _application(settings: Settings, url: str, files: _Files) -> Application:
 
 
 def _serve_on(  # noqa: PLR0913, PLR0917  all that a process needs
-    listener: socket.socket,
+    listener: Listener,
     make: Callable[[], Application],
     settings: Settings,
     workers: int,
@@ -147,6 +147,7 @@ def _serve_on(  # noqa: PLR0913, PLR0917  all that a process needs
         serve_here(on_serving)
         return
     forget()
+    listener.is_shared = True
     with TemporaryDirectory(prefix="segmentation-counts-") as folder:
         counts = Path(folder)
 

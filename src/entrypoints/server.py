@@ -22,6 +22,9 @@ _TICKS_OF_A_SECOND: Final = 10
 _MOST_QUEUED: Final = 2_048
 """How many connections may wait to be accepted."""
 
+_LEFT_SECONDS: Final = 0.0005
+"""How long the next one is left to other workers."""
+
 _FINISH_SECONDS: Final = 5
 """How long requests that run when the service stops may still take."""
 
@@ -29,12 +32,26 @@ _FINISH_SECONDS: Final = 5
 class Listener(socket.socket):
     """A socket whose queue of connections is as long as it says, and of which asyncio takes one at a time.
 
-    By itself asyncio takes as many at once as the queue may hold, and so one of several workers took them all.
+    By itself asyncio takes as many at once as the queue may hold, and so one of several workers took them all. Where
+    it `is_shared`, who has taken one leaves the next for a moment to those who take longer to wake.
     """
+
+    is_shared = False
+    _may_take_at = 0.0
 
     def listen(self, _backlog: int = 0, /) -> None:
         """Listen, or go on."""
         super().listen(_MOST_QUEUED)
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Take a connection. Raises BlockingIOError where none is there, or the next is left to others."""
+        now = time.monotonic()
+        if now < self._may_take_at:
+            raise BlockingIOError
+        taken = super().accept()
+        if self.is_shared:
+            self._may_take_at = now + _LEFT_SECONDS
+        return taken
 
 
 class Server(uvicorn.Server):

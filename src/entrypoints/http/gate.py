@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,14 +45,14 @@ class Gate:
         self._origins = settings.cors_origins
         self._seconds = settings.request_seconds
         self._methods = methods
-        self._abandoned: set[asyncio.Task[None]] = set()
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, and write one line of it to the log."""
         if scope["type"] != ScopeType.HTTP:
             await self._handler(scope, receive, send)
             return
-        answer, begun = _Answer(scope, send, self._methods), perf_counter()
+        answer = _Answer(scope, send, self._methods)
         with structlog.contextvars.bound_contextvars(request_id=request_id(scope)):
             try:
                 await self._answer(scope, receive, answer)
@@ -60,7 +61,8 @@ class Gate:
                     raise
                 await send_problem(fault, scope, answer.send)
             finally:
-                _tell(scope, answer.status, perf_counter() - begun)
+                if not answer.is_late:
+                    answer.tell()
 
     async def _answer(self, scope: HTTPScope, receive: Receive, answer: _Answer) -> None:
         headers = Headers.from_scope(scope)
@@ -89,35 +91,40 @@ class Gate:
             raise ClientException("This service does not answer to this name (the header Host).")
 
     async def _within_the_deadline(self, scope: HTTPScope, receive: _Arriving, answer: _Answer) -> None:
-        """Have the request handled, and answer in time whatever becomes of it.
-
-        What is too slow is cancelled and not awaited: a database that hangs lets go of a cancelled statement only
-        seconds later.
-        """
-        task = asyncio.ensure_future(self._handler(scope, receive.message, answer.send_in_time))
+        """Have the request handled, and see that it is answered in time whatever becomes of that."""
+        give_up = partial(self._give_up, asyncio.current_task(), scope, receive, answer)
+        deadline = asyncio.get_running_loop().call_later(self._seconds, give_up)
         try:
-            await asyncio.wait({task}, timeout=self._seconds)
+            await self._handler(scope, receive.message, answer.send_in_time)
         except asyncio.CancelledError:
-            task.cancel()
-            raise
-        if task.done() or answer.status:
-            await task
+            if not answer.is_late:
+                raise
+        except Exception as fault:
+            if not answer.is_late:
+                raise
+            if isinstance(fault, Unavailable):  # of the same cause as the answer, whose traceback is in the log
+                _log.warning("work past its deadline failed: %s", fault)
+            else:
+                _log.warning("work past its deadline failed", exc_info=fault)
+        finally:
+            deadline.cancel()
+
+    def _give_up(self, task: asyncio.Task[Any] | None, scope: HTTPScope, receive: _Arriving, answer: _Answer) -> None:
+        """Answer what took too long, and cancel it. It is not awaited: a database that hangs takes seconds for that."""
+        if answer.status or task is None:
             return
         answer.is_late = True
-        task.cancel()
-        self._abandoned.add(task)
-        task.add_done_callback(self._forget)
+        fault: Exception = Unavailable(f"This took longer than {self._seconds:g} s, and was given up.")
         if receive.is_awaited:
-            raise HTTPException(status_code=408, detail="The request did not arrive in time.")
-        raise Unavailable(f"This took longer than {self._seconds:g} s, and was given up.")
+            fault = HTTPException(status_code=408, detail="The request did not arrive in time.")
+        telling = asyncio.get_running_loop().create_task(self._tell_late(fault, scope, answer))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+        task.cancel()
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        self._abandoned.discard(task)
-        fault = None if task.cancelled() else task.exception()
-        if isinstance(fault, Unavailable):  # of the same cause as the answer, whose traceback is in the log
-            _log.warning("work past its deadline failed: %s", fault)
-        elif fault:
-            _log.warning("work past its deadline failed", exc_info=fault)
+    async def _tell_late(self, fault: Exception, scope: HTTPScope, answer: _Answer) -> None:
+        await send_problem(fault, scope, answer.send)
+        answer.tell()
 
 
 class _Answer:
@@ -126,6 +133,7 @@ class _Answer:
     def __init__(self, scope: HTTPScope, send: Send, methods: dict[str, tuple[str, ...]]) -> None:
         self.status = 0
         self.is_late = False
+        self._begun = perf_counter()
         self._scope = scope
         self._send = send
         self._methods = methods
@@ -145,6 +153,22 @@ class _Answer:
                 message["headers"] = [(b"allow", ", ".join(allowed).encode())]
         await self._send(message)
 
+    def tell(self) -> None:
+        """Write the access line. It has the route and not the address, which may hold anything."""
+        scope = self._scope
+        user, client = scope.get("user"), scope.get("client")
+        route = scope.get("path_template", "-")
+        told: dict[str, Any] = {
+            "method": scope["method"],
+            "route": route,
+            "status": self.status,
+            "milliseconds": round((perf_counter() - self._begun) * 1000, 1),
+            "client": counted_address(client[0] if client else ""),
+        }
+        if isinstance(user, User):
+            told |= {"user_id": user.id, "company_id": user.company_id}
+        _log.info("%s %s %d", scope["method"], route, self.status, extra=told)
+
 
 class _Arriving:
     """The body of a request, on its way."""
@@ -159,19 +183,3 @@ class _Arriving:
         message = await self._receive()
         self.is_awaited = False
         return message
-
-
-def _tell(scope: HTTPScope, status: int, seconds: float) -> None:
-    """Write the access line. It has the route and not the address, which may hold anything."""
-    user, client = scope.get("user"), scope.get("client")
-    route = scope.get("path_template", "-")
-    told: dict[str, Any] = {
-        "method": scope["method"],
-        "route": route,
-        "status": status,
-        "milliseconds": round(seconds * 1000, 1),
-        "client": counted_address(client[0] if client else ""),
-    }
-    if isinstance(user, User):
-        told |= {"user_id": user.id, "company_id": user.company_id}
-    _log.info("%s %s %d", scope["method"], route, status, extra=told)
