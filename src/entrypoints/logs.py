@@ -44,6 +44,7 @@ ACCESS: Final = "segmentation.access"
 _ACCESS_FIELDS: Final = ("method", "route", "status", "milliseconds", "client", "user_id", "company_id")
 
 _SHORT_WAY: Final = {*_ACCESS_FIELDS, "request_id"}
+_IN_ORDER: Final = sorted(_SHORT_WAY)
 
 _TEXTS_KEPT: Final = 1_024
 """Of how many texts in access lines, which are mostly the same, it is known whether they can be shown."""
@@ -86,6 +87,7 @@ def write_logs(*, as_json: bool, secrets: Iterable[str] = (), stream: TextIO | N
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)  # noqa: FBT003  its only parameter
     logging.raiseExceptions = False  # a stream that is gone is no reason to write more to it
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line tells them
 
 
 def password_of(url: str) -> str:
@@ -110,29 +112,24 @@ class _Lines(structlog.stdlib.ProcessorFormatter):
             return super().format(record)
         said = record.__dict__
         fields = {name: said[name] for name in _ACCESS_FIELDS if name in said} | structlog.contextvars.get_contextvars()
-        texts = [record.getMessage(), *filter(_is_text, fields.values())]
-        if not (fields.keys() <= _SHORT_WAY and all(map(self._is_as_it_is, texts))):
+        event = record.getMessage()
+        if not (fields.keys() <= _SHORT_WAY and all(map(self._is_as_it_is, (event, *fields.values())))):
             return super().format(record)
-        level, time = record.levelname.lower(), datetime.fromtimestamp(record.created, UTC).isoformat()
-        time = time.replace("+00:00", "Z")
+        level, time = record.levelname.lower(), datetime.fromtimestamp(record.created, UTC)
         if self._as_json:
-            whole = {"event": texts[0], **fields, "level": level, "logger": ACCESS, "timestamp": time}
-            line = msgspec.json.encode(whole).decode()
-        else:
-            told = " ".join([f"{name}={value}" for name, value in sorted(fields.items())])
-            line = f"{time} [{level:<9}] {texts[0]} [{ACCESS}] {told}"
-        return line
+            whole = {"event": event, **fields, "level": level, "logger": ACCESS, "timestamp": time}
+            return msgspec.json.encode(whole).decode()
+        told = " ".join([f"{name}={fields[name]}" for name in _IN_ORDER if name in fields])
+        return f"{time.isoformat()[:-6]}Z [{level:<9}] {event} [{ACCESS}] {told}"
 
-    def _is_as_it_is(self, text: str) -> bool:
-        """Tell whether a text has nothing to be masked or shown as an escape. Each request's id is a new one."""
-        return self._masked.names_no_secret(text) if _HEXADECIMAL.fullmatch(text) else self._is_plain(text)
+    def _is_as_it_is(self, value: object) -> bool:
+        """Tell whether a value has nothing to be masked or shown as an escape. Each request's id is a new one."""
+        if not isinstance(value, str):
+            return True
+        return self._masked.names_no_secret(value) if _HEXADECIMAL.fullmatch(value) else self._is_plain(value)
 
     def _looked_at(self, text: str) -> bool:
         return self._masked.is_clean(text) and not _CONTROL.search(text)
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
 
 
 class _Masked:

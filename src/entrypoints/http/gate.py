@@ -16,6 +16,7 @@ from litestar.exceptions import ClientException, HTTPException
 from entrypoints.http.addresses import counted_address
 from entrypoints.http.errors import send_problem
 from entrypoints.http.headers import is_preflight, preflight_headers, request_id
+from entrypoints.logs import ACCESS
 from segmentation_core.errors import Unavailable
 from segmentation_core.users import User
 
@@ -32,7 +33,7 @@ LONGEST_ADDRESS: Final = 8_192
 ANY_HOST: Final = ("/health", "/health/ready")
 """What load balancers ask by the address of the machine."""
 
-_log: Final = logging.getLogger("segmentation.access")
+_log: Final = logging.getLogger(ACCESS)
 
 
 class Gate:
@@ -53,16 +54,16 @@ class Gate:
             await self._handler(scope, receive, send)
             return
         answer = _Answer(scope, send, self._methods)
-        with structlog.contextvars.bound_contextvars(request_id=request_id(scope)):
-            try:
-                await self._answer(scope, receive, answer)
-            except Exception as fault:
-                if answer.status:
-                    raise
-                await send_problem(fault, scope, answer.send)
-            finally:
-                if not answer.is_late:
-                    answer.tell()
+        structlog.contextvars.bind_contextvars(request_id=request_id(scope))  # for the request's own task alone
+        try:
+            await self._answer(scope, receive, answer)
+        except Exception as fault:
+            if answer.status:
+                raise
+            await send_problem(fault, scope, answer.send)
+        finally:
+            if not answer.is_late:
+                answer.tell()
 
     async def _answer(self, scope: HTTPScope, receive: Receive, answer: _Answer) -> None:
         headers = Headers.from_scope(scope)
@@ -167,7 +168,9 @@ class _Answer:
         }
         if isinstance(user, User):
             told |= {"user_id": user.id, "company_id": user.company_id}
-        _log.info("%s %s %d", scope["method"], route, self.status, extra=told)
+        if _log.isEnabledFor(logging.INFO):  # made here, as `info` looks for the line of code that calls it
+            said = (scope["method"], route, self.status)
+            _log.handle(_log.makeRecord(ACCESS, logging.INFO, "", 0, "%s %s %d", said, None, extra=told))
 
 
 class _Arriving:
