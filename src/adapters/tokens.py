@@ -31,7 +31,9 @@ _AUDIENCE: Final = "segmentation-api"
 _LONGEST_TOKEN: Final = 5_120
 """What two names of 255 characters can come to. Unless they are full of control characters, it is below 4,096: browsers
 keep no longer cookies."""
+_LONGEST_CSRF_TOKEN: Final = 128
 _MOST_KEPT: Final = 4096
+"""Of how many tokens of each kind it is kept what they come to; longer ones than ours are not among them."""
 
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}")
 """The only text of a token (RFC 7515, 3.1): PyJWT reads a padded one too."""
@@ -67,8 +69,10 @@ class JwtTokens(Tokens):
         self._keys = {name: secret.encode() for name, secret in keys.items()}
         self._newest = [*self._keys][-1]
         self._csrf_key = csrf_key.encode()
-        # A page sends one token with each of its requests. What it says is kept; whether it is over is looked at anew.
+        # A page sends the same tokens with each of its requests. What one says is kept; whether it is over is looked at
+        # anew.
         self._claims = lru_cache(_MOST_KEPT)(self._read)
+        self._csrf_mac = lru_cache(_MOST_KEPT)(self._mac)
 
     def sign(self, session: Session, user: User) -> str:
         issued = int(session.created.timestamp())
@@ -93,7 +97,7 @@ class JwtTokens(Tokens):
         )
 
     def session_id(self, token: str, now: datetime) -> str | None:
-        claims = self._claims(token)
+        claims = self._claims(token) if len(token) <= _LONGEST_TOKEN else None
         if claims is None or claims.exp - claims.iat != LIFETIME.total_seconds():
             return None
         return claims.jti if claims.iat <= now.timestamp() + 1 and now.timestamp() < claims.exp else None
@@ -103,15 +107,17 @@ class JwtTokens(Tokens):
         return f"{drawn}.{self._mac(session_id, drawn)}"
 
     def is_csrf_token(self, csrf_token: str, session_id: str) -> bool:
+        if len(csrf_token) > _LONGEST_CSRF_TOKEN:
+            return False
         drawn, _, mac = csrf_token.partition(".")
-        return hmac.compare_digest(mac.encode(), self._mac(session_id, drawn).encode())
+        return hmac.compare_digest(mac.encode(), self._csrf_mac(session_id, drawn).encode())
 
     def _mac(self, session_id: str, drawn: str) -> str:
         return hmac.digest(self._csrf_key, f"{session_id}.{drawn}".encode(), "sha256").hex()
 
     def _read(self, token: str) -> _Claims | None:
         """Return what a token that one of our keys signed says. The times in it are ours to check: see `session_id`."""
-        if len(token) > _LONGEST_TOKEN or not _COMPACT.fullmatch(token):
+        if not _COMPACT.fullmatch(token):
             return None
         try:
             key = self._keys[jwt.get_unverified_header(token)["kid"]]

@@ -47,7 +47,8 @@ _SHORT_WAY: Final = {*_ACCESS_FIELDS, "request_id"}
 _IN_ORDER: Final = sorted(_SHORT_WAY)
 
 _TEXTS_KEPT: Final = 1_024
-"""Of how many texts in access lines, which are mostly the same, it is known whether they can be shown."""
+_LONGEST_KEPT: Final = 1_000
+"""Of how many texts in access lines, which are mostly the same, it is known whether they can be shown, and how long."""
 
 _HEXADECIMAL: Final = re.compile("[0-9a-f]+")
 """What has neither the shape of a secret nor a control character."""
@@ -126,6 +127,8 @@ class _Lines(structlog.stdlib.ProcessorFormatter):
         """Tell whether a value has nothing to be masked or shown as an escape. Each request's id is a new one."""
         if not isinstance(value, str):
             return True
+        if len(value) > _LONGEST_KEPT:
+            return False
         return self._masked.names_no_secret(value) if _HEXADECIMAL.fullmatch(value) else self._is_plain(value)
 
     def _looked_at(self, text: str) -> bool:

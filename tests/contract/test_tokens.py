@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 
 import jwt
@@ -133,3 +134,16 @@ def test_a_csrf_token_is_fresh_and_its_sessions_alone(tokens: Tokens) -> None:
 @pytest.mark.requirement(15, 17)
 def test_no_invented_csrf_token_is_taken(tokens: Tokens, invented: str) -> None:
     assert not tokens.is_csrf_token(invented, "a-session")
+
+
+def test_what_strangers_send_fills_no_memory(tokens: Tokens) -> None:
+    """A header may have 32 kB: of as many tokens as are remembered that would come to more than 100 MB."""
+    tracemalloc.start()
+    try:
+        for number in range(5_000):
+            assert tokens.session_id(f"{number}.{'a' * 30_000}.b", NOON) is None
+            assert not tokens.is_csrf_token(f"{number}.{'a' * 30_000}", SESSION.id)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 10_000_000

@@ -114,6 +114,7 @@ def test_access_lines_hide_and_escape_what_all_lines_do(logged: Callable[..., io
     stream, lines = logged(as_json=as_json), logging.getLogger(ACCESS)
     plain = {"method": "GET", "route": "/x", "status": 200, "milliseconds": 0.1, "client": "::1"}
     odd = [{"client": FORGED}, {"route": f"/x {JWT}"}, {"method": "p@ss"}, {"client": "x\na key of\n'ours'"}]
+    odd.append({"method": f"{'GET' * 400}p@ss"})
     for extra in odd * 2:  # the second time it is known what they are
         lines.info("%s", "GET", extra=plain | extra)
     lines.info("%s", f"PGPASSWORD={PASSWORD}", extra=plain)

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
+from psycopg.adapt import Loader
 from psycopg.types.json import Json
 
 from segmentation_core.errors import Problem, RequestError
+
+if TYPE_CHECKING:
+    from psycopg.abc import Buffer
+
+
+class Documents(Loader):
+    """Reads documents: by msgspec, in a fifth of the time that `json` takes, unless only `json` reads one at all."""
+
+    def load(self, data: Buffer) -> object:
+        """Return what the text of a document says."""
+        try:
+            return msgspec.json.decode(data)
+        except msgspec.DecodeError:  # half a surrogate pair, which an administrator may have put there
+            return json.loads(bytes(data))
 
 
 def stored(document: dict[str, Any]) -> Json:

@@ -15,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from adapters.postgres.audit import PostgresAudit
 from adapters.postgres.companies import PostgresCompanies
+from adapters.postgres.documents import Documents
 from adapters.postgres.errors import RETRIED, is_lost, translated
 from adapters.postgres.presets import PostgresPresets
 from adapters.postgres.resets import PostgresResets
@@ -89,6 +90,7 @@ def _adapters() -> AdaptersMap:
     """Return how values travel: every integer is a bigint, so that a statement has one plan whatever its numbers."""
     adapters = AdaptersMap(psycopg.adapters)
     adapters.register_dumper(int, Int8Dumper)
+    adapters.register_loader("json", Documents)
     return adapters
 
 

@@ -230,12 +230,7 @@ class ManagePresets:
         references = await self._references(by, [preset.document for preset in presets])
 
         def views() -> list[PresetView]:
-            return [
-                PresetView(
-                    replace(preset, document=shown_to(by.user, preset.document)), problems_of(preset, references)
-                )
-                for preset in presets
-            ]
+            return [PresetView(_as_shown(preset, by.user), problems_of(preset, references)) for preset in presets]
 
         if all(has_known_meaning(preset, self._catalog) for preset in presets):
             return views()
@@ -247,6 +242,11 @@ class ManagePresets:
         if not referring:
             return References({}, self._catalog)
         return await self._work.run(by.user.scope, lambda stores: looked_up(stores, by.user, referring, self._catalog))
+
+
+def _as_shown(preset: Preset, user: User) -> Preset:
+    shown = shown_to(user, preset.document)
+    return preset if shown is preset.document else replace(preset, document=shown)
 
 
 async def _found(stores: Stores, user: User, preset_id: int, *, lock: bool = False) -> Preset:
