@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from segmentation_core.audit import Entry
     from segmentation_core.ports import Work
 
-EVERY: Final = 0.1
+EVERY: Final = 0.05
 """How many seconds lie between two batches: a build is recorded within a second, and no batch is so large that its
 seals would keep requests waiting."""
 

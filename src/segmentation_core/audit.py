@@ -19,6 +19,8 @@ from segmentation_core.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_IN_ONE_FORM = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
 FIRST_SEAL = ""
 """What stands before the first record of a chain."""
 
@@ -160,5 +162,5 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def _seal(entry: Entry, number: int, before: str, key: bytes) -> str:
-    told = json.dumps([before, number, msgspec.to_builtins(entry)], sort_keys=True, separators=(",", ":"))
-    return hmac.new(key, told.encode(), "sha256").hexdigest()
+    told = _IN_ONE_FORM.encode([before, number, msgspec.to_builtins(entry)])
+    return hmac.digest(key, told.encode(), "sha256").hex()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from psycopg.adapt import Loader
@@ -13,6 +13,9 @@ from segmentation_core.errors import Problem, RequestError
 
 if TYPE_CHECKING:
     from psycopg.abc import Buffer
+
+
+_ENCODER: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
 class Documents(Loader):
@@ -35,6 +38,6 @@ def stored(document: dict[str, Any]) -> Json:
 def written(document: dict[str, Any]) -> str:
     """Return a document as text. Raises RequestError for what is not JSON: NaN, an infinity, other objects."""
     try:
-        return json.dumps(document, allow_nan=False, separators=(",", ":"))
+        return _ENCODER.encode(document)
     except (TypeError, ValueError, RecursionError) as fault:
         raise RequestError(Problem("$", f"the document cannot be stored: {fault}")) from fault

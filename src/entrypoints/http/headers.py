@@ -64,13 +64,14 @@ class ResponseHeaders:
         raw += [pair for pair in self._always if pair[0] not in given]
         raw.append((b"x-request-id", request_id(scope).encode()))
         message["headers"] = raw
-        headers = MutableScopeHeaders.from_message(message)
         if b"vary" in given:
-            headers["Vary"] = ", ".join(dict.fromkeys([given[b"vary"].decode("latin-1"), "Origin"]))
+            varies = dict.fromkeys([given[b"vary"].decode("latin-1"), "Origin"])
+            MutableScopeHeaders.from_message(message)["Vary"] = ", ".join(varies)
         else:
             raw.append((b"vary", b"Origin"))
         origin = next((value for name, value in scope["headers"] if name == b"origin"), b"").decode("latin-1")
         if origin in self._origins:
+            headers = MutableScopeHeaders.from_message(message)
             headers["Access-Control-Allow-Origin"] = origin
             headers["Access-Control-Allow-Credentials"] = "true"
             headers["Access-Control-Expose-Headers"] = ", ".join(_EXPOSED)
