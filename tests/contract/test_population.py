@@ -64,6 +64,7 @@ def agree(engine: Population, reference: ListedPeople, asked: list[Filter], plan
             assert engine.sample(wanted, rows) == reference.sample(wanted, rows)
 
 
+@pytest.mark.no_cover
 @CASES
 @given(st.data())
 def test_every_engine_counts_like_the_reference(data: st.DataObject) -> None:
@@ -76,6 +77,7 @@ def test_every_engine_counts_like_the_reference(data: st.DataObject) -> None:
     agree(engine, ListedPeople(catalog, people, weights), asked, plan)
 
 
+@pytest.mark.no_cover
 @given(st.data())
 def test_blocks_and_chunks_join_without_a_seam(data: st.DataObject) -> None:
     catalog, people, weights = data.draw(tables((0, 64, 127, 128, 129, 300)))

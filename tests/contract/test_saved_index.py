@@ -66,6 +66,7 @@ def refusal(file: Path, catalog: Catalog = CATALOG) -> str:
     return problem.message
 
 
+@pytest.mark.no_cover
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_what_was_saved_counts_like_the_reference(tmp_path: Path, data: st.DataObject) -> None:

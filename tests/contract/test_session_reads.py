@@ -6,13 +6,17 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+import psycopg
 import pytest
+from psycopg import errors
 
 from adapters import session_reads
+from adapters.postgres import PostgresWork
 from adapters.session_reads import GatheredReads
 from segmentation_core.errors import Unavailable
 from segmentation_core.ports import Stores, Work
 from tests.contract.examples import add_company, add_user, begin_session
+from tests.postgres import Database
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -157,3 +161,32 @@ async def test_a_read_that_cannot_even_be_cancelled_is_given_up_in_time(
         with pytest.raises(Unavailable):
             await GatheredReads(stubborn).find("one")
     stubborn.let.set()
+
+
+@pytest.mark.requirement(11, 24)
+async def test_the_connections_that_sessions_are_read_over_see_all_companies_and_change_nothing(
+    postgres: PostgresWork,
+) -> None:
+    ana, root = await add_user(postgres, "ana", await add_company(postgres)), await add_user(postgres, "root", None)
+    sessions = {user.username: (await begin_session(postgres, user, user.username), user) for user in (ana, root)}
+    for _ in range(10):  # prepared by then
+        assert await postgres.find_sessions([*sessions, "none"]) == sessions
+    async with postgres._readers.connection() as connection:
+        for statement in (
+            "UPDATE users SET active = false", "DELETE FROM sessions", "INSERT INTO companies (name) VALUES ('x')"
+        ):  # fmt: skip
+            with pytest.raises(errors.ReadOnlySqlTransaction):
+                await connection.execute(statement.encode())
+    assert await postgres.find_sessions([*sessions]) == sessions
+
+
+async def test_a_session_is_read_though_every_connection_for_that_had_died(
+    postgres: PostgresWork, database: Database
+) -> None:
+    ana = await add_user(postgres, "ana", await add_company(postgres))
+    session = await begin_session(postgres, ana, "one")
+    assert await postgres.find_sessions(["one"]) == {"one": (session, ana)}
+    with psycopg.connect(database.super_url, autocommit=True) as connection:
+        killed = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'segmentation_app'"
+        assert len(connection.execute(killed).fetchall()) >= 2
+    assert await postgres.find_sessions(["one"]) == {"one": (session, ana)}

@@ -717,6 +717,7 @@ def reaches(me: User, other: User, foreign: Preset | None) -> list[Callable[[Sto
     return reaching
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.requirement(24)
 def test_memory_and_postgres_answer_alike_and_as_the_model_says(version: int, server: Callable[[int], Server]) -> None:

@@ -7,9 +7,10 @@ import pty
 import re
 import shutil
 import signal
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,34 @@ def test_all_serve_one_session_everywhere_and_leave_in_order() -> None:
         assert server.process.wait(20) == 0
         for worker in workers:
             assert not Path(f"/proc/{worker}").exists()
+
+
+def test_connections_that_come_at_once_are_spread_over_all_workers() -> None:
+    with several() as server, ExitStack() as opened:
+        host, port = server.address.removeprefix("http://").split(":")
+        workers = sorted(children(server))
+        before = sockets_of(workers)
+        for _ in range(20 * WORKERS):
+            connection = opened.enter_context(socket.socket())
+            connection.settimeout(0)
+            connection.connect_ex((host, int(port)))
+
+        def taken() -> list[int]:
+            return [now - then for now, then in zip(sockets_of(workers), before, strict=True)]
+
+        until(20, "not all are taken", lambda: sum(taken()) >= 20 * WORKERS)
+        assert min(taken()) >= 7, taken()
+
+
+def sockets_of(workers: list[int]) -> list[int]:
+    """Return how many sockets each of some processes has open."""
+    found = []
+    for pid in workers:
+        found.append(0)
+        for file in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                found[-1] += str(file.readlink()).startswith("socket:")
+    return found
 
 
 def test_one_that_dies_is_replaced() -> None:
