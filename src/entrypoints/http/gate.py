@@ -46,7 +46,6 @@ class Gate:
         self._origins = settings.cors_origins
         self._seconds = settings.request_seconds
         self._methods = methods
-        self._telling: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, and write one line of it to the log."""
@@ -62,7 +61,7 @@ class Gate:
                 raise
             await send_problem(fault, scope, answer.send)
         finally:
-            if not answer.is_late:
+            if not answer.late:
                 answer.tell()
 
     async def _answer(self, scope: HTTPScope, receive: Receive, answer: _Answer) -> None:
@@ -98,10 +97,10 @@ class Gate:
         try:
             await self._handler(scope, receive.message, answer.send_in_time)
         except asyncio.CancelledError:
-            if not answer.is_late:
+            if not answer.late:
                 raise
         except Exception as fault:
-            if not answer.is_late:
+            if not answer.late:
                 raise
             if isinstance(fault, Unavailable):  # of the same cause as the answer, whose traceback is in the log
                 _log.warning("work past its deadline failed: %s", fault)
@@ -109,18 +108,17 @@ class Gate:
                 _log.warning("work past its deadline failed", exc_info=fault)
         finally:
             deadline.cancel()
+        if answer.late:
+            await answer.late  # before the server sees this end, and would answer itself
 
     def _give_up(self, task: asyncio.Task[Any] | None, scope: HTTPScope, receive: _Arriving, answer: _Answer) -> None:
         """Answer what took too long, and cancel it. It is not awaited: a database that hangs takes seconds for that."""
         if answer.status or task is None:
             return
-        answer.is_late = True
         fault: Exception = Unavailable(f"This took longer than {self._seconds:g} s, and was given up.")
         if receive.is_awaited:
             fault = HTTPException(status_code=408, detail="The request did not arrive in time.")
-        telling = asyncio.get_running_loop().create_task(self._tell_late(fault, scope, answer))
-        self._telling.add(telling)
-        telling.add_done_callback(self._telling.discard)
+        answer.late = asyncio.get_running_loop().create_task(self._tell_late(fault, scope, answer))
         task.cancel()
 
     async def _tell_late(self, fault: Exception, scope: HTTPScope, answer: _Answer) -> None:
@@ -133,7 +131,9 @@ class _Answer:
 
     def __init__(self, scope: HTTPScope, send: Send, methods: dict[str, tuple[str, ...]]) -> None:
         self.status = 0
-        self.is_late = False
+        self.late: asyncio.Task[None] | None = None
+        """What tells that it took too long, once it did."""
+
         self._begun = perf_counter()
         self._scope = scope
         self._send = send
@@ -141,7 +141,7 @@ class _Answer:
 
     async def send_in_time(self, message: Message) -> None:
         """Send a part of the handler's answer."""
-        if not self.is_late:
+        if not self.late:
             await self.send(message)
 
     async def send(self, message: Message) -> None:

@@ -44,16 +44,24 @@ class Measured:
         if scope["type"] != ScopeType.HTTP:
             await self._handler(scope, receive, send)
             return
-        begun, status = perf_counter(), 0
+        begun, status, is_noted = perf_counter(), 0, False
+
+        def note() -> None:
+            nonlocal is_noted
+            if not is_noted:
+                is_noted = True
+                route = scope.get("path_template") or NO_ROUTE
+                self._metrics.answered(scope["method"], route, status, perf_counter() - begun)
 
         async def noted(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
+            if message["type"] == "http.response.body" and not message["more_body"]:
+                note()  # what handles the request may go on: see Gate
 
         try:
             await self._handler(scope, receive, noted)
         finally:
-            route = scope.get("path_template") or NO_ROUTE
-            self._metrics.answered(scope["method"], route, status, perf_counter() - begun)
+            note()
