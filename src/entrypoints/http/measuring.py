@@ -58,7 +58,7 @@ class Measured:
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
-            if message["type"] == "http.response.body" and not message["more_body"]:
+            if message["type"] == "http.response.body" and not message.get("more_body"):
                 note()  # what handles the request may go on: see Gate
 
         try:
