@@ -34,7 +34,7 @@ def application(work: PostgresWork, session_id: str) -> Litestar:
 
     @post("/api/build-audience", status_code=200)
     async def constant(request: Request[Any, Any, Any]) -> Response[bytes]:
-        found = await work.run(ALL_COMPANIES, lambda stores: stores.sessions.find(session_id))
+        found = await work.find_sessions([session_id])
         assert found
         msgspec.json.decode(await request.body(), type=Body)
         return Response(b'{"audienceCount": 1}', media_type="application/json")

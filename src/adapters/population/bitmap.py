@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from adapters.population.blocks import PIECE_WORDS
+from adapters.population.boxes import Boxes
 from adapters.population.facets import Conditions, conditions_of, costs, counts
 from adapters.population.overlaps import intersections
 from adapters.population.packing import blocks_of
@@ -41,16 +42,16 @@ if TYPE_CHECKING:
     from adapters.population.tables import Reading
     from adapters.population.terms import Term
     from segmentation_core.catalog import Catalog
-    from segmentation_core.expressions import Person
+    from segmentation_core.expressions import Expression, Person
     from segmentation_core.filters import Filter
-    from segmentation_core.planning import Plan
+    from segmentation_core.planning import Clause, Plan
     from segmentation_core.population import AudienceProfile, Counts, Overlap, SampledRow
 
 T = TypeVar("T")
 
 
 class BitmapIndex(Population):
-    """A population in memory. Immutable, so that any number of threads may ask at once."""
+    """A population in memory. It never changes, so that any number of threads may ask at once."""
 
     def __init__(self, catalog: Catalog, blocks: Sequence[Block]) -> None:
         """Take the packed rows; `load`, `from_people` and `open` make them."""
@@ -59,6 +60,8 @@ class BitmapIndex(Population):
         self._layout = Layout(catalog, clustered=any(block.runs for block in blocks))
         self._rows = sum(block.rows for block in blocks)
         self._spare: list[Scratch] = []
+        self._boxes = Boxes(catalog)
+        self._last: tuple[Expression, int] | None = None
         # The only piece, where there is no other and no question can be asked of less.
         few = len(blocks) == 1 and blocks[0].words <= PIECE_WORDS and not blocks[0].runs
         self._whole = blocks[0].pieces[0] if few else None
@@ -121,7 +124,9 @@ class BitmapIndex(Population):
 
     def size(self, wanted: Filter) -> int:
         refuse_foreign(wanted, self.catalog)
-        return self._weight(self._layout.term(wanted.expression))
+        size = self._weight(self._layout.term(wanted.expression))
+        self._last = wanted.expression, size
+        return size
 
     def sizes(self, wanted: Sequence[Filter]) -> tuple[int, ...]:
         for each in wanted:
@@ -165,6 +170,9 @@ class BitmapIndex(Population):
         )
 
     def plan_size(self, plan: Plan) -> PlanSize:
+        same = self._size_of_the_same(plan.clauses[0]) if len(plan.clauses) == 1 else None
+        if same is not None:
+            return PlanSize((same,), same)
         reached = [self._layout.reached(clause) for clause in plan.clauses]
         clauses = tuple([self._weight(term) for term in reached])
         return PlanSize(clauses, clauses[0] if len(clauses) == 1 else self._weight(union(reached)))
@@ -172,6 +180,13 @@ class BitmapIndex(Population):
     def sample(self, wanted: Filter, rows: int) -> tuple[SampledRow, ...]:
         refuse_foreign(wanted, self.catalog)
         return sampled(self._layout, self._layout.term(wanted.expression), self.blocks, rows)
+
+    def _size_of_the_same(self, clause: Clause) -> int | None:
+        """Return how many an ad set reaches where it leaves out just what the filter did whose size was asked last."""
+        last, box = self._last, self._boxes.of_clause(clause)
+        if last is None or box is None or self._boxes.of_filter(last[0]) != box:
+            return None
+        return last[1]
 
     @cached_property
     def _everyone(self) -> list[int]:
