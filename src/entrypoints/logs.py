@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -41,10 +42,7 @@ _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-
 _CONTROL_BUT_NEWLINES: Final = re.compile(_CONTROL.pattern.replace("\x00-\x1f", "\x00-\x09\x0b-\x1f"))
 
 ACCESS: Final = "segmentation.access"
-_ACCESS_FIELDS: Final = ("method", "route", "status", "milliseconds", "client", "user_id", "company_id")
-
-_SHORT_WAY: Final = {*_ACCESS_FIELDS, "request_id"}
-_IN_ORDER: Final = sorted(_SHORT_WAY)
+_access: Final = logging.getLogger(ACCESS)
 
 _TEXTS_KEPT: Final = 1_024
 _LONGEST_KEPT: Final = 1_000
@@ -66,11 +64,9 @@ def write_logs(*, as_json: bool, secrets: Iterable[str] = (), stream: TextIO | N
         masked,
     ]
     final += [structlog.processors.JSONRenderer()] if as_json else [_indented, _FOR_PEOPLE]
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = _Handler(stream or sys.stderr, masked, as_json=as_json)
     handler.setFormatter(
-        _Lines(
-            masked,
-            as_json=as_json,
+        structlog.stdlib.ProcessorFormatter(
             processors=final,
             foreign_pre_chain=[
                 structlog.contextvars.merge_contextvars,
@@ -91,45 +87,55 @@ def write_logs(*, as_json: bool, secrets: Iterable[str] = (), stream: TextIO | N
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line tells them
 
 
+def tell_request(event: str, fields: dict[str, Any]) -> None:
+    """Write the line of a request, with fields in the order of their names."""
+    if not _access.isEnabledFor(logging.INFO):
+        return
+    handlers = logging.getLogger().handlers
+    only = handlers[0] if len(handlers) == 1 else None
+    if not (isinstance(only, _Handler) and only.tells(event, fields)):
+        _access.info("%s", event, extra=fields)
+
+
 def password_of(url: str) -> str:
     """Return the password in the URL of a database, as libpq reads it; empty where there is none."""
     return unquote(urlsplit(url).password or "")
 
 
-class _Lines(structlog.stdlib.ProcessorFormatter):
-    """Makes lines; those of the access log, one for each request, on a shorter way to the same.
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes what is logged to a stream; and the lines of requests, of which there are many, on a shorter way to it.
 
-    It is for what has nothing to be masked or shown as an escape.
+    That is for what has nothing to be masked or shown as an escape, and is not told anybody else.
     """
 
-    def __init__(self, masked: _Masked, *, as_json: bool, **parts: Any) -> None:  # noqa: ANN401  of the formatter
-        super().__init__(**parts)
+    def __init__(self, stream: TextIO, masked: _Masked, *, as_json: bool) -> None:
+        super().__init__(stream)
         self._masked = masked
         self._as_json = as_json
         self._is_plain = lru_cache(_TEXTS_KEPT)(self._looked_at)
 
-    def format(self, record: logging.LogRecord) -> str:
-        if record.name != ACCESS or record.exc_info:
-            return super().format(record)
-        said = record.__dict__
-        fields = {name: said[name] for name in _ACCESS_FIELDS if name in said} | structlog.contextvars.get_contextvars()
-        event = record.getMessage()
-        if not (fields.keys() <= _SHORT_WAY and all(map(self._is_as_it_is, (event, *fields.values())))):
-            return super().format(record)
-        level, time = record.levelname.lower(), datetime.fromtimestamp(record.created, UTC)
+    def tells(self, event: str, fields: dict[str, Any]) -> bool:
+        """Write the line of a request, and tell whether that could be done on this way."""
+        for value in (event, *fields.values()):
+            if isinstance(value, str) and not self._is_as_it_is(value):
+                return False
+        time = datetime.now(UTC)
         if self._as_json:
-            whole = {"event": event, **fields, "level": level, "logger": ACCESS, "timestamp": time}
-            return msgspec.json.encode(whole).decode()
-        told = " ".join([f"{name}={fields[name]}" for name in _IN_ORDER if name in fields])
-        return f"{time.isoformat()[:-6]}Z [{level:<9}] {event} [{ACCESS}] {told}"
+            whole = {"event": event, **fields, "level": "info", "logger": ACCESS, "timestamp": time}
+            line = msgspec.json.encode(whole).decode()
+        else:
+            told = " ".join([f"{name}={value}" for name, value in fields.items()])
+            line = f"{time.isoformat()[:-6]}Z [info     ] {event} [{ACCESS}] {told}"
+        with suppress(OSError, ValueError):  # a stream that is gone is no reason to fail
+            self.stream.write(f"{line}\n")
+            self.stream.flush()
+        return True
 
-    def _is_as_it_is(self, value: object) -> bool:
-        """Tell whether a value has nothing to be masked or shown as an escape. Each request's id is a new one."""
-        if not isinstance(value, str):
-            return True
-        if len(value) > _LONGEST_KEPT:
+    def _is_as_it_is(self, text: str) -> bool:
+        """Tell whether a text has nothing to be masked or shown as an escape. Each request's id is a new one."""
+        if len(text) > _LONGEST_KEPT:
             return False
-        return self._masked.names_no_secret(value) if _HEXADECIMAL.fullmatch(value) else self._is_plain(value)
+        return self._masked.names_no_secret(text) if _HEXADECIMAL.fullmatch(text) else self._is_plain(text)
 
     def _looked_at(self, text: str) -> bool:
         return self._masked.is_clean(text) and not _CONTROL.search(text)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from entrypoints.logs import ACCESS, MASK, password_of, write_logs
+from entrypoints.logs import ACCESS, MASK, password_of, tell_request, write_logs
 from tests.served import PASSWORD, Browser, data_folder, environ_of, running
 
 if TYPE_CHECKING:
@@ -111,27 +111,44 @@ def test_what_is_logged_under_the_name_of_a_secret_is_masked(logged: Callable[..
 @pytest.mark.parametrize("as_json", [True, False], ids=["json", "people"])
 @pytest.mark.requirement(48, 49)
 def test_access_lines_hide_and_escape_what_all_lines_do(logged: Callable[..., io.StringIO], *, as_json: bool) -> None:
-    stream, lines = logged(as_json=as_json), logging.getLogger(ACCESS)
-    plain = {"method": "GET", "route": "/x", "status": 200, "milliseconds": 0.1, "client": "::1"}
+    stream = logged(as_json=as_json)
+    plain = {
+        "client": "::1", "method": "GET", "milliseconds": 0.1, "request_id": "feedface", "route": "/x", "status": 200
+    }  # fmt: skip
     odd = [{"client": FORGED}, {"route": f"/x {JWT}"}, {"method": "p@ss"}, {"client": "x\na key of\n'ours'"}]
-    odd.append({"method": f"{'GET' * 400}p@ss"})
+    odd += [{"method": f"{'GET' * 400}p@ss"}, {"request_id": "1100badc0de1"}]
     for extra in odd * 2:  # the second time it is known what they are
-        lines.info("%s", "GET", extra=plain | extra)
-    lines.info("%s", f"PGPASSWORD={PASSWORD}", extra=plain)
-    with structlog.contextvars.bound_contextvars(request_id="feedface", token="Xq7-hidden_9"):
-        lines.info("GET /x 200", extra=plain)
-    with structlog.contextvars.bound_contextvars(request_id="1100badc0de1"):
-        lines.info("GET /x 200", extra=plain)
-    with structlog.contextvars.bound_contextvars(request_id="feedface"):
-        lines.info("GET /x 200", extra=plain)
+        tell_request("GET", plain | extra)
+    tell_request(f"PGPASSWORD={PASSWORD}", plain)
+    tell_request("GET /x 200", plain)
     text = stream.getvalue()
-    for secret in (JWT[:20], "p@ss", "a key of", PASSWORD, "Xq7-hidden_9", "0badc0de"):
+    for secret in (JWT[:20], "p@ss", "a key of", PASSWORD, "0badc0de"):
         assert secret not in text, secret
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028]", text)
     told = text.splitlines()
-    assert len(told) == 2 * len(odd) + 4
-    assert "feedface" in told[-1]
+    assert len(told) == 2 * len(odd) + 2
     assert all((MASK in line) is (number not in {0, len(odd), len(told) - 1}) for number, line in enumerate(told))
+    if as_json:
+        assert (
+            json.loads(told[-1]).items() >= {**plain, "event": "GET /x 200", "logger": ACCESS, "level": "info"}.items()
+        )
+    else:
+        said = "client=::1 method=GET milliseconds=0.1 request_id=feedface route=/x status=200"
+        assert re.fullmatch(rf"[\d-]+T[\d:.]+Z \[info     \] GET /x 200 \[{re.escape(ACCESS)}\] {said}", told[-1])
+
+
+def test_lines_of_requests_go_wherever_lines_go(logged: Callable[..., io.StringIO]) -> None:
+    stream, more = logged(as_json=False), io.StringIO()
+    other = logging.StreamHandler(more)
+    logging.getLogger().addHandler(other)
+    try:
+        tell_request("GET /x 200", {"request_id": "feedface", "status": 200})
+    finally:
+        logging.getLogger().removeHandler(other)
+    assert more.getvalue() == "GET /x 200\n"
+    assert "request_id=feedface" in stream.getvalue()
+    stream.close()
+    tell_request("GET /x 200", {"status": 200})  # a stream that is gone is no reason to fail
 
 
 def test_the_password_of_a_url_is_found() -> None:

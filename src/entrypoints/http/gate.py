@@ -16,7 +16,7 @@ from litestar.exceptions import ClientException, HTTPException
 from entrypoints.http.addresses import counted_address
 from entrypoints.http.errors import send_problem
 from entrypoints.http.headers import is_preflight, preflight_headers, request_id
-from entrypoints.logs import ACCESS
+from entrypoints.logs import ACCESS, tell_request
 from segmentation_core.errors import Unavailable
 from segmentation_core.users import User
 
@@ -157,20 +157,19 @@ class _Answer:
     def tell(self) -> None:
         """Write the access line. It has the route and not the address, which may hold anything."""
         scope = self._scope
+        method, route, status = scope["method"], scope.get("path_template", "-"), self.status
         user, client = scope.get("user"), scope.get("client")
-        route = scope.get("path_template", "-")
-        told: dict[str, Any] = {
-            "method": scope["method"],
-            "route": route,
-            "status": self.status,
-            "milliseconds": round((perf_counter() - self._begun) * 1000, 1),
-            "client": counted_address(client[0] if client else ""),
-        }
+        fields: dict[str, Any] = {"client": counted_address(client[0] if client else "")}
         if isinstance(user, User):
-            told |= {"user_id": user.id, "company_id": user.company_id}
-        if _log.isEnabledFor(logging.INFO):  # made here, as `info` looks for the line of code that calls it
-            said = (scope["method"], route, self.status)
-            _log.handle(_log.makeRecord(ACCESS, logging.INFO, "", 0, "%s %s %d", said, None, extra=told))
+            fields["company_id"] = user.company_id
+        fields["method"] = method
+        fields["milliseconds"] = round((perf_counter() - self._begun) * 1000, 1)
+        fields["request_id"] = request_id(scope)
+        fields["route"] = route
+        fields["status"] = status
+        if isinstance(user, User):
+            fields["user_id"] = user.id
+        tell_request(f"{method} {route} {status}", fields)
 
 
 class _Arriving:
