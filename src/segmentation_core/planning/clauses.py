@@ -216,10 +216,14 @@ def _free_pivots(factors: Factors, limited: Container[int], *, every: bool = Fal
 
     With `every` the others too, for where the best have too many lists.
     """
-    free = [(share, i) for share, i in _everyone(factors) if i not in limited]
+    everyone = _everyone(factors)
     if every:
-        return free
-    return free[:1] + [other for other in free[1:] if other[0].at_least < free[0][0].at_least]
+        return [(share, i) for share, i in everyone if i not in limited]
+    found: list[tuple[Share, int]] = []
+    for share, i in everyone:
+        if i not in limited and (not found or share.at_least < found[0][0].at_least):
+            found.append((share, i))
+    return found
 
 
 @lru_cache(maxsize=16)
