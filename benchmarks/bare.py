@@ -17,7 +17,6 @@ from adapters.postgres import PostgresWork
 from entrypoints.server import Listener, Server
 from entrypoints.settings import Settings
 from entrypoints.workers import Workers
-from segmentation_core.users import ALL_COMPANIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

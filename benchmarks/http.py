@@ -43,6 +43,7 @@ PRESETS: Final = 10_000
 SECONDS: Final = float(os.environ.get("BENCH_SECONDS", "8"))
 ROUNDS: Final = 3
 CORES: Final = len(os.sched_getaffinity(0))
+WORKERS: Final = (1, min(CORES, CONNECTIONS))
 PASSWORD: Final = "a benchmark's own"  # noqa: S105  of a service that lives for a minute
 COMMAND: Final = str(Path(sys.executable).parent / "segmentation")
 
@@ -69,7 +70,7 @@ def main() -> None:
             "SEGMENTATION_CACHED_ANSWERS": "0",
         }
         try:
-            for workers in dict.fromkeys((1, CORES)):
+            for workers in dict.fromkeys(WORKERS):
                 print(f"{workers} {'worker' if workers == 1 else 'workers'} on {CORES} cores")
                 _measure(here / "data", catalog, index, workers, environ)
         finally:
@@ -118,9 +119,10 @@ def _presets(data: Path, service: Server, title: str, workers: int) -> None:
     assert found
     headers, _ = _signed_in(service.address, "admin")
     load(service.address, "/api/presets?limit=20", headers, [], 1)
-    ask = partial(_bare_pages, server.url("app"), found[0], SECONDS / 2, CONNECTIONS // workers)
+    ask = partial(_bare_pages, server.url("app"), found[0], SECONDS / 2)
+    shares = [len(range(number, CONNECTIONS, workers)) for number in range(workers)]
     with ProcessPoolExecutor(workers, get_context("spawn")) as processes:
-        bare = sum(asked.result() for asked in [processes.submit(ask) for _ in range(workers)])
+        bare = sum(asked.result() for asked in [processes.submit(ask, share) for share in shares])
     before = service.cpu_seconds
     served = load(service.address, "/api/presets?limit=20", headers, [], SECONDS / 2)
     cpu = (service.cpu_seconds - before) / served.requests

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
@@ -15,11 +15,12 @@ from adapters.postgres import PostgresWork
 from adapters.session_reads import GatheredReads
 from segmentation_core.errors import Unavailable
 from segmentation_core.ports import Stores, Work
-from tests.contract.examples import add_company, add_user, begin_session
+from tests.contract.examples import AUDIT_KEY, add_company, add_user, begin_session
 from tests.postgres import Database
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
+    from pathlib import Path
 
     from segmentation_core.sessions import Session
     from segmentation_core.users import Scope, User
@@ -172,6 +173,8 @@ async def test_the_connections_that_sessions_are_read_over_see_all_companies_and
     for _ in range(10):  # prepared by then
         assert await postgres.find_sessions([*sessions, "none"]) == sessions
     async with postgres._readers.connection() as connection:
+        asked = await connection.execute("SELECT current_user, current_setting('plan_cache_mode')")
+        assert await asked.fetchone() == ("segmentation_all", "force_generic_plan")
         for statement in (
             "UPDATE users SET active = false", "DELETE FROM sessions", "INSERT INTO companies (name) VALUES ('x')"
         ):  # fmt: skip
@@ -190,3 +193,69 @@ async def test_a_session_is_read_though_every_connection_for_that_had_died(
         killed = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'segmentation_app'"
         assert len(connection.execute(killed).fetchall()) >= 2
     assert await postgres.find_sessions(["one"]) == {"one": (session, ana)}
+
+
+class Silent:
+    """A way to a database that, once told to, passes nothing on over connections that there are; new ones are good."""
+
+    def __init__(self, socket: str) -> None:
+        self._socket = socket
+        self._passing: list[asyncio.Task[None]] = []
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def served(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        its_reader, its_writer = await asyncio.open_unix_connection(self._socket)
+        self._writers += [writer, its_writer]
+        for one, other in ((reader, its_writer), (its_reader, writer)):
+            self._passing.append(asyncio.create_task(self._passed(one, other)))
+
+    async def _passed(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    def fall_silent(self) -> None:
+        while self._passing:
+            self._passing.pop().cancel()
+
+    async def end(self) -> None:
+        self.fall_silent()
+        for writer in self._writers:
+            writer.close()
+        for writer in self._writers:
+            with suppress(OSError):
+                await writer.wait_closed()
+
+
+@pytest.mark.requirement(53)
+async def test_while_all_connections_hang_new_ones_are_used_within_seconds(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_reads, "SECONDS", 0.5)
+    host = str(psycopg.conninfo.conninfo_to_dict(database.app_url)["host"])
+    silent = Silent(f"{host}/.s.PGSQL.5432")
+    async with await asyncio.start_unix_server(silent.served, f"{tmp_path}/.s.PGSQL.5432"):
+        opened = PostgresWork(database.app_url.replace(host, str(tmp_path)), AUDIT_KEY)
+        await opened.open()
+        async with AsyncExitStack() as taken:
+            for _ in range(session_reads.MOST_AT_ONCE):
+                await taken.enter_async_context(opened._readers.connection())
+        reads = GatheredReads(opened)
+        assert await reads.find("none") is None
+        silent.fall_silent()
+        failed = [asyncio.ensure_future(_asked(reads, 0.03 * number)) for number in range(60)]
+        faults = sum(isinstance(fault, Unavailable) for fault in await asyncio.gather(*failed))
+        assert faults < 30, faults
+        await silent.end()
+        await opened.close()
+
+
+async def _asked(reads: GatheredReads, after: float) -> Unavailable | None:
+    await asyncio.sleep(after)
+    try:
+        await reads.find("none")
+    except Unavailable as fault:
+        return fault
+    return None

@@ -73,7 +73,7 @@ def test_each_worker_tells_what_all_have_counted_the_gone_ones_too() -> None:
             with standing_still(workers - {worker}):
                 assert counted(server, CATALOGS) == asked
         text = httpx.get(f"{server.address}/metrics").text
-        assert 'segmentation_pool_connections{state="most"} 42.0' in text
+        assert 'segmentation_pool_connections{state="most"} 54.0' in text
         assert len(re.findall(r"^process_start_time_seconds\{worker=", text, re.MULTILINE)) == WORKERS
         os.kill(server.process.pid, signal.SIGHUP)
         until(60, "they are not renewed", lambda: "workers are new" in server.log)

@@ -87,7 +87,7 @@ def test_builds_and_questions_are_timed_and_the_cache_is_counted(quiet: str) -> 
     assert more("segmentation_count_seconds_count", question="plan_size") == 1
     assert more("segmentation_count_seconds_count", question="facets") == 1
     assert (more("segmentation_cache_total", outcome="miss"), more("segmentation_cache_total", outcome="hit")) == (1, 2)
-    assert after["segmentation_pool_connections", (("state", "most"),)] == 14
+    assert after["segmentation_pool_connections", (("state", "most"),)] == 18
     assert after["segmentation_plan_mismatches_total", ()] == 0
     assert after["process_resident_memory_bytes", ()] > 0
 

@@ -214,7 +214,10 @@ async def test_an_account_of_sizes_only_may_refer_to_what_it_may_read(house: Hou
     [
         (Asked({"car": ["yes"], "owns": ["a", "b"], "boat": []}, choices=True), True),
         (Asked({"owns": ["a", "b"], "likes": ["a"]}, choices=True), True),
-        (Asked({"owns": ["a", "b"], "likes": ["a", "b"]}, choices=True), False),
+        (Asked({"owns": ["a", "b"], "likes": ["a", "b"]}, choices=True), True),
+        (Asked({"owns": ["a", "b"] * 4, "likes": ["a", "b"] * 4}, choices=True), True),
+        (Asked({"owns": ["a", "b"] * 4, "likes": ["a"] * 9}, choices=True), False),
+        (Asked({name: ["a", "b"] for name in ("owns", "likes", "reads")}, choices=True), False),
         (Asked({"car": ["yes"] * 201}, choices=True), False),
         (Asked({"car": "yes"}, choices=True), True),
         (Asked(["car"], choices=True), True),
@@ -222,7 +225,7 @@ async def test_an_account_of_sizes_only_may_refer_to_what_it_may_read(house: Hou
     ],
 )
 async def test_what_is_read_and_planned_at_once_is_known_beforehand(house: House, asked: Asked, short: bool) -> None:  # noqa: FBT001
-    multi = [{"id": name, "kind": "multi", "values": [{"id": "a"}, {"id": "b"}]} for name in ("owns", "likes")]
+    multi = [{"id": name, "kind": "multi", "values": [{"id": "a"}, {"id": "b"}]} for name in ("owns", "likes", "reads")]
     single = {"id": "car", "kind": "single", "values": [{"id": "yes"}, {"id": "no"}]}
     catalog = Catalog.from_json(json.dumps({"name": "two", "version": "1", "dimensions": [single, *multi]}))
     nobody = Acting(User(1, "ana", "User", "Here", company_id=1))

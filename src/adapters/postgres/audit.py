@@ -101,6 +101,10 @@ _AT_A_TIME: Final = 16
 """How many records are sealed before others have their turn: it takes a quarter of a millisecond."""
 
 
+_STORED_AT_ONCE: Final = 1_000
+"""How many one statement stores: however many there are, none takes long."""
+
+
 class PostgresAudit(Audit):
     """The audit trail of one unit of work. Who adds to a chain holds its head until the work ends."""
 
@@ -120,7 +124,8 @@ class PostgresAudit(Audit):
                     records.append(_columns(record))
                     if len(records) % _AT_A_TIME == 0:
                         await asyncio.sleep(0)
-            await self._transaction.store_all(ADD, records)
+            for start in range(0, len(records), _STORED_AT_ONCE):
+                await self._transaction.store_all(ADD, records[start : start + _STORED_AT_ONCE])
             await self._transaction.store(MOVE_HEAD, chain=_number_of(company_id), number=head.number, seal=head.seal)
 
     async def page(self, query: AuditQuery, *, offset: int, limit: int) -> tuple[list[Record], int]:

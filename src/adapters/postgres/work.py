@@ -80,8 +80,8 @@ _BEGIN_IN_ALL: Final = "BEGIN; SET LOCAL ROLE segmentation_all"
 _READ_ALL: Final = b"SET ROLE segmentation_all; SET default_transaction_read_only = on"
 """For connections that do nothing but read sessions, of all companies: a statement each, and no transaction."""
 
-MOST_READERS: Final = 4
-"""How many of these there may be."""
+MOST_READERS: Final = 8
+"""How many of these there may be: twice as many as read at once, since a read that was given up holds on to its own."""
 
 _log: Final = logging.getLogger("segmentation.database")
 
@@ -114,10 +114,12 @@ class PostgresWork(Work):
         """Take the URL of the database for the role `segmentation_app`, and the key of the audit trail."""
         self._key = audit_key
         self._url = checked_url(url, APP_VARIABLE)
-        self._pool = self._pool_of(min_connections, max_connections, self._set_up)
-        self._readers = self._pool_of(0, MOST_READERS, self._set_up_reader)
+        self._pool = self._pool_of("segmentation", min_connections, max_connections, self._set_up)
+        self._readers = self._pool_of("sessions", 0, MOST_READERS, self._set_up_reader)
 
-    def _pool_of(self, least: int, most: int, set_up: Callable[[AsyncConnection[Any]], Awaitable[None]]) -> Pool:
+    def _pool_of(
+        self, name: str, least: int, most: int, set_up: Callable[[AsyncConnection[Any]], Awaitable[None]]
+    ) -> Pool:
         return AsyncConnectionPool(
             self._url,
             kwargs={"autocommit": True, "connect_timeout": CONNECT_SECONDS, "context": _adapters()},
@@ -125,7 +127,7 @@ class PostgresWork(Work):
             max_size=most,
             open=False,
             configure=set_up,
-            name="segmentation",
+            name=name,
             timeout=WAIT_SECONDS,
             max_waiting=MOST_WAITING,
             reconnect_timeout=RECONNECT_SECONDS,
@@ -150,14 +152,15 @@ class PostgresWork(Work):
         Raises SettingsError where the URL's role could see past row-level security, or may not see all companies where
         it should.
         """
-        await self._readers.open()
         try:
             await self.check()
         except Unavailable as fault:
             _log.warning("%s; it is tried again for each request", fault)
             await self._pool.open()
+            await self._readers.open()
             return
         await self._pool.open()
+        await self._readers.open()
         with suppress(PoolTimeout):
             async with self._pool.connection():
                 pass

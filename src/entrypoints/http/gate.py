@@ -122,8 +122,12 @@ class Gate:
         task.cancel()
 
     async def _tell_late(self, fault: Exception, scope: HTTPScope, answer: _Answer) -> None:
-        await send_problem(fault, scope, answer.send)
-        answer.tell()
+        try:
+            raise fault  # noqa: TRY301  so that the log has a traceback of it, as of each that is ours
+        except Exception as raised:  # noqa: BLE001  the one above
+            await send_problem(raised, scope, answer.send)
+        finally:
+            answer.tell()
 
 
 class _Answer:

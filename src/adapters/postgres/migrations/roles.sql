@@ -5,7 +5,8 @@
 --
 -- segmentation_owner   owns the tables and runs the migrations
 -- segmentation_app     is the service: it sees one company at a time, or nothing
--- segmentation_all     sees all companies; the service becomes it for the time of one transaction
+-- segmentation_all     sees all companies; the service becomes it for the time of one transaction,
+--                      and on connections that only read sessions
 
 BEGIN;
 
