@@ -1,6 +1,7 @@
-"""What the service is measured against: a handler that reads the same session, decodes the same body, says a constant.
+"""What the service is measured against: handlers that read the same session, decode the same body, say a constant.
 
-It stands in the same framework, on the same server, over the same pool.
+They stand in the same framework, on the same server, over the same pools. One reads its session as any handler reads
+the stores, in a unit of work; one by the single statement by which the service reads those of several requests.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from litestar import Litestar, Request, Response, post
@@ -17,6 +18,7 @@ from adapters.postgres import PostgresWork
 from entrypoints.server import Listener, Server
 from entrypoints.settings import Settings
 from entrypoints.workers import Workers
+from segmentation_core.users import ALL_COMPANIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,17 +30,28 @@ class Body(msgspec.Struct):
     audienceFilters: dict[str, list[str]]  # noqa: N815  the frontend's name
 
 
-def application(work: PostgresWork, session_id: str) -> Litestar:
-    """Return the application of one route."""
+UNIT: Final = "/unit-of-work"
+STATEMENT: Final = "/statement"
 
-    @post("/api/build-audience", status_code=200)
-    async def constant(request: Request[Any, Any, Any]) -> Response[bytes]:
-        found = await work.find_sessions([session_id])
+
+def application(work: PostgresWork, session_id: str) -> Litestar:
+    """Return the application of two routes: one reads its session in a unit of work, one by a statement alone."""
+
+    async def answered(request: Request[Any, Any, Any], found: object) -> Response[bytes]:
         assert found
         msgspec.json.decode(await request.body(), type=Body)
         return Response(b'{"audienceCount": 1}', media_type="application/json")
 
-    return Litestar([constant], on_startup=[work.open], on_shutdown=[work.close], openapi_config=None)
+    @post(UNIT, status_code=200)
+    async def by_unit(request: Request[Any, Any, Any]) -> Response[bytes]:
+        found = await work.run(ALL_COMPANIES, lambda stores: stores.sessions.find(session_id))
+        return await answered(request, found)
+
+    @post(STATEMENT, status_code=200)
+    async def by_statement(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return await answered(request, await work.find_sessions([session_id]))
+
+    return Litestar([by_unit, by_statement], on_startup=[work.open], on_shutdown=[work.close], openapi_config=None)
 
 
 def main() -> None:
