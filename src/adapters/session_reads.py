@@ -76,6 +76,7 @@ class GatheredReads(SessionReads):
 
     async def _answer(self, asked: _Asked) -> None:
         read = self._task(self._work.find_sessions(asked))
+        read.add_done_callback(_looked_at)
         try:
             await asyncio.wait([read], timeout=SECONDS)
         finally:
@@ -90,6 +91,12 @@ class GatheredReads(SessionReads):
                         answer.set_exception(fault)
                         answer.exception()  # looked at, lest asyncio complain where who asked goes away just then
             read.cancel()  # and not waited for: of a connection that hangs psycopg takes leave for 10 s
+
+
+def _looked_at(read: asyncio.Task[Any]) -> None:
+    """Look at how a read ended, lest asyncio complain: of one that was given up nobody waits for it."""
+    if not read.cancelled():
+        read.exception()
 
 
 def _fault_of(read: asyncio.Task[Any]) -> BaseException | None:
