@@ -94,6 +94,7 @@ async def test_what_has_begun_is_answered_by_the_old_one_which_ends_then() -> No
         app.ask()
         app.look()
         await asyncio.wait_for(versions.second_lives.wait(), 5)
+        await asyncio.sleep(0.05)  # it lives a step or two before it serves
         new = asyncio.ensure_future(asked(app))
         await asyncio.sleep(0.05)
         assert versions.alive == [1, 2]
