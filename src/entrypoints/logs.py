@@ -28,13 +28,15 @@ MASK: Final = "***"
 _NAMED: Final = r"[\w-]*(?:password|passwd|secret|authorization|x-csrf-token)"
 _NAME_OF_ONE: Final = re.compile(rf"{_NAMED}|(?:csrf_)?token|device", re.IGNORECASE)
 
+# Parts that may begin at many places are bounded: else a text of 30 kB with a beginning at every second character takes
+# seconds, while nothing else is done.
 _SHAPES: Final = re.compile(
-    r"(?P<url>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@/]+(?=@)"  # the password in a URL
+    r"(?P<url>\b[a-z][a-z0-9+.-]{0,31}://[^\s:/@]*:)[^\s@/]+(?=@)"  # the password in a URL
     rf"|(?P<option>(?<![\w-]){_NAMED}(?:\s*[=:]\s*|['\"]\s*[=:,]\s*))"  # an assignment, a header, a pair of texts
     r"(?:b(?=['\"]))?(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|(?:(?:Bearer|Basic)\s+)?[^\s,;&)}\]]+)"
     r"|(?P<key>['\"](?:csrf_)?token['\"]\s*[:,]\s*)b?(?:'[^']*'|\"[^\"]*\")"  # in JSON or a dict
     r"|(?P<cookie>\b(?:(?:csrf_)?token|device)=)[^\s;,'\"]+"
-    r"|\beyJ[\w-]{5,}\.[\w-]*\.[\w-]*"  # a signed token
+    r"|\beyJ[\w-]{5,512}\.[\w-]*\.[\w-]*"  # a signed token
     r"|(?:v1:)?\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}",  # the hash of a password
     re.IGNORECASE,
 )

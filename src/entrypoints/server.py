@@ -50,7 +50,8 @@ class Listener(socket.socket):
             raise BlockingIOError
         taken = super().accept()
         if self.is_shared:
-            self._may_take_at = now + _LEFT_SECONDS
+            many_wait = now - self._may_take_at < _LEFT_SECONDS  # one was there as soon as it could be taken
+            self._may_take_at = now if many_wait else now + _LEFT_SECONDS
         return taken
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,6 +55,8 @@ REFUSED: list[tuple[str, bytes, int]] = [
     ("a whole address", asked("GET http://localhost/health"), 404),
     ("another method", asked("PATCH /api/users"), 405),
     ("HEAD", asked("HEAD /health"), 405),
+    ("a long method", asked("BREW" * 9 + " /health"), 400),
+    ("a very long method", asked("a." * 15_000 + " /health"), 400),
     ("a method of nobody", asked("BREW /api/users"), 405),
     ("OPTIONS of nothing", asked("OPTIONS /nothing"), 404),
     ("OPTIONS of everything", asked("OPTIONS *"), 404),
@@ -107,6 +110,17 @@ def _has_the_headers(headers: dict[str, str]) -> None:
     assert headers["cross-origin-embedder-policy"] == "require-corp"
     assert "Origin" in headers["vary"].split(", ")
     assert "server" not in headers
+
+
+@pytest.mark.requirement(31, 48)
+@pytest.mark.parametrize("unit", ["a.", "a-", "eyJ-", "a://", "password=", "token=", "v1:$2a$", "eyJaaaaa.-"])
+def test_what_is_told_of_a_request_holds_nobody_up(proxied: str, unit: str) -> None:
+    """A line of the log is looked through for secrets: a long method kept a worker from all else for 5 s and more."""
+    begun = time.monotonic()
+    method = re.sub(r"[^!#$%&'*+.^_`|~0-9A-Za-z-]", "-", unit * (30_000 // len(unit)))
+    for sent in (f"{method} /health HTTP/1.1", f"GET /{unit * (8_000 // len(unit))} HTTP/1.1"):
+        exchanged(proxied, f"{sent}\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+    assert time.monotonic() - begun < 2
 
 
 @pytest.mark.requirement(44, 45)

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -98,6 +99,22 @@ def test_what_has_the_shape_of_a_secret_is_masked(logged: Callable[..., io.Strin
     assert hidden not in stream.getvalue()
     assert MASK in stream.getvalue()
     assert "and more" in stream.getvalue()
+
+
+@pytest.mark.requirement(48)
+def test_a_long_text_is_looked_through_about_as_fast_as_one_of_another_shape(
+    logged: Callable[..., io.StringIO],
+) -> None:
+    def took(text: str) -> float:
+        begun = time.perf_counter()
+        logging.getLogger("anybody").warning("%s", text)
+        return time.perf_counter() - begun
+
+    logged(as_json=False)
+    plain = min(took("a " * 16_000) for _ in range(3))
+    for unit in ("a.", "a-", "a+", "eyJ-", "eyJaaaaa.", "a://", "a://b:", "password", "password=", "token=", "Bearer "):
+        text = unit * (32_000 // len(unit))
+        assert min(took(text) for _ in range(3)) < 100 * plain + 0.1, unit
 
 
 @pytest.mark.parametrize("name", ["password", "new_password", "token", "csrf_token", "device", "authorization"])

@@ -30,6 +30,9 @@ LARGEST_HEAD: Final = 32_768
 
 LONGEST_ADDRESS: Final = 8_192
 
+LONGEST_METHOD: Final = 32
+"""How many characters a method may have, and how many of one the log tells: no method that there is has more."""
+
 ANY_HOST: Final = ("/health", "/health/ready")
 """What load balancers ask by the address of the machine."""
 
@@ -77,6 +80,8 @@ class Gate:
         await self._within_the_deadline(scope, _Arriving(receive), answer)
 
     def _refuse_large(self, scope: HTTPScope) -> None:
+        if len(scope["method"]) > LONGEST_METHOD:
+            raise ClientException(f"The method is longer than {LONGEST_METHOD} characters.")
         address = len(scope["raw_path"]) + len(scope["query_string"])
         if address > LONGEST_ADDRESS:
             raise ClientException(f"The address is longer than {LONGEST_ADDRESS:,} bytes.")
@@ -161,7 +166,7 @@ class _Answer:
     def tell(self) -> None:
         """Write the access line. It has the route and not the address, which may hold anything."""
         scope = self._scope
-        method, route, status = scope["method"], scope.get("path_template", "-"), self.status
+        method, route, status = scope["method"][:LONGEST_METHOD], scope.get("path_template", "-"), self.status
         user, client = scope.get("user"), scope.get("client")
         fields: dict[str, Any] = {"client": counted_address(client[0] if client else "")}
         if isinstance(user, User):
