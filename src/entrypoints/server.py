@@ -25,6 +25,9 @@ _MOST_QUEUED: Final = 2_048
 _LEFT_SECONDS: Final = 0.0005
 """How long the next one is left to other workers."""
 
+_MANY: Final = 50
+"""After how many in a row, each of which was there already, the next one is not left to others any more."""
+
 _FINISH_SECONDS: Final = 5
 """How long requests that run when the service stops may still take."""
 
@@ -33,11 +36,12 @@ class Listener(socket.socket):
     """A socket whose queue of connections is as long as it says, and of which asyncio takes one at a time.
 
     By itself asyncio takes as many at once as the queue may hold, and so one of several workers took them all. Where
-    it `is_shared`, who has taken one leaves the next for a moment to those who take longer to wake.
+    it `is_shared`, who has taken one leaves the next for a moment to those who take longer to wake, unless many wait.
     """
 
     is_shared = False
     _may_take_at = 0.0
+    _in_a_row = 0
 
     def listen(self, _backlog: int = 0, /) -> None:
         """Listen, or go on."""
@@ -50,8 +54,9 @@ class Listener(socket.socket):
             raise BlockingIOError
         taken = super().accept()
         if self.is_shared:
-            many_wait = now - self._may_take_at < _LEFT_SECONDS  # one was there as soon as it could be taken
-            self._may_take_at = now if many_wait else now + _LEFT_SECONDS
+            was_there = now - self._may_take_at < _LEFT_SECONDS  # as soon as it could be taken
+            self._in_a_row = self._in_a_row + 1 if was_there else 0
+            self._may_take_at = now if self._in_a_row > _MANY else now + _LEFT_SECONDS
         return taken
 
 

@@ -104,20 +104,30 @@ def test_all_serve_one_session_everywhere_and_leave_in_order() -> None:
 
 
 def test_connections_that_come_at_once_are_spread_over_all_workers() -> None:
-    with several() as server, ExitStack() as opened:
+    with several() as server:
         host, port = server.address.removeprefix("http://").split(":")
         workers = sorted(children(server))
-        before = sockets_of(workers)
-        for _ in range(20 * WORKERS):
-            connection = opened.enter_context(socket.socket())
-            connection.settimeout(0)
-            connection.connect_ex((host, int(port)))
 
-        def taken() -> list[int]:
-            return [now - then for now, then in zip(sockets_of(workers), before, strict=True)]
+        def spread(count: int) -> list[int]:
+            """Return how many of some connections that are opened at once each worker has."""
+            before = sockets_of(workers)
 
-        until(20, "not all are taken", lambda: sum(taken()) >= 20 * WORKERS)
-        assert min(taken()) >= 7, taken()
+            def taken() -> list[int]:
+                return [now - then for now, then in zip(sockets_of(workers), before, strict=True)]
+
+            with ExitStack() as opened:
+                for _ in range(count):
+                    connection = opened.enter_context(socket.socket())
+                    connection.settimeout(0)
+                    connection.connect_ex((host, int(port)))
+                until(20, "not all are taken", lambda: sum(taken()) >= count)
+                found = taken()
+            until(20, "not all are closed", lambda: sum(taken()) <= 0)
+            return found
+
+        seen = [spread(10 * WORKERS) for _ in range(5)]
+        # Where others keep the processors busy, a worker may not wake in time. Without a turn for each it never does.
+        assert max(map(min, seen)) >= 5, seen
 
 
 def sockets_of(workers: list[int]) -> list[int]:
