@@ -91,6 +91,13 @@ async def test_entries_of_one_call_go_to_the_ends_of_their_chains_in_their_order
         assert broken(records, AUDIT_KEY) == []
 
 
+async def test_a_batch_of_more_than_one_statement_stores_is_one_chain(work: Work) -> None:
+    await add(work, *(an_entry(None, f"{number}") for number in range(1_003)))
+    records = await chain(work, None)
+    assert [record.entry.action for record in records] == [f"{number}" for number in range(1_003)]
+    assert broken(records, AUDIT_KEY) == []
+
+
 async def test_of_what_is_added_at_once_each_chain_stays_whole(work: Work) -> None:
     acme, other = await add_company(work, "Acme"), await add_company(work, "Other")
 

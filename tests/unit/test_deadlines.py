@@ -7,11 +7,13 @@ import json
 import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 from msgspec.structs import replace
 
 from entrypoints.http.gate import Gate
+from entrypoints.http.measuring import Measured
 from entrypoints.settings import Settings
 from segmentation_core.errors import Unavailable
 
@@ -30,7 +32,7 @@ class Asked:
 
     def __init__(self, handler: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
         settings = replace(Settings.for_demo({}, b"not used, and long enough for a key"), request_seconds=SECONDS)
-        self._gate = Gate(handler, settings, {})
+        self.gate = Gate(handler, settings, {})
         self.sent: list[Any] = []
         self._whole = asyncio.Event()
         self.scope: Any = {
@@ -39,12 +41,12 @@ class Asked:
         }  # fmt: skip
 
     async def __call__(self) -> None:
-        await self._gate(self.scope, self._receive, self._send)
+        await self.gate(self.scope, self.receive, self.send)
 
-    async def _receive(self) -> Any:  # noqa: ANN401  no body ever comes
+    async def receive(self) -> Any:  # noqa: ANN401  no body ever comes
         await asyncio.Event().wait()
 
-    async def _send(self, message: Any) -> None:  # noqa: ANN401
+    async def send(self, message: Any) -> None:  # noqa: ANN401
         self.sent.append(message)
         if message["type"] == "http.response.body":
             self._whole.set()
@@ -144,3 +146,22 @@ async def test_a_server_that_ends_requests_ends_them() -> None:
     with pytest.raises(asyncio.CancelledError):
         await request
     assert asked.sent == []
+
+
+async def test_the_metrics_tell_when_the_answer_was_sent_and_not_when_its_handler_ended() -> None:
+    let = asyncio.Event()
+
+    async def stubborn(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await let.wait()
+
+    asked, metrics = Asked(stubborn), Mock()
+    request = asyncio.create_task(Measured(asked.gate, metrics)(asked.scope, asked.receive, asked.send))
+    await asked.answered()
+    await asyncio.sleep(0)
+    metrics.answered.assert_called_once()
+    assert metrics.answered.call_args[0][:3] == ("GET", "none", 503)
+    let.set()
+    await request
+    metrics.answered.assert_called_once()

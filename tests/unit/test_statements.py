@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from adapters.postgres.documents import Documents
 from adapters.postgres.statements import (
     FARTHEST,
     LARGEST,
@@ -108,3 +111,8 @@ async def test_what_may_not_be_stored_or_found_is_not_even_sent() -> None:
             await nowhere.store_all(add, [{"name": "ana"}, values])
     with pytest.raises(RuntimeError, match="has ended"):
         await nowhere.store(add, name="ana")
+
+
+@pytest.mark.parametrize("text", ['{"z": 1, "a": [1.0, -0.0, 1e300]}', '"\\ud800"', "18446744073709551616", "1e400"])
+def test_a_document_is_read_as_json_reads_it(text: str) -> None:
+    assert repr(Documents(0).load(text.encode())) == repr(json.loads(text))

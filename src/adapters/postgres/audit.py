@@ -55,7 +55,7 @@ ADD: Final = Statement(
         actor text, subject text, at timestamptz, before text, after text, request_id text, seal text)
     """
 )
-"""All rows at once: a statement for each took most of the time of recording builds. The two documents are texts in it,
+"""All rows at once: a statement for each took half the time of recording builds. The two documents are texts in it,
 since PostgreSQL reads no \\u0000 there."""
 
 ENDS: Final = Statement(
