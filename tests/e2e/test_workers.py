@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 import httpx
@@ -126,8 +127,8 @@ def test_connections_that_come_at_once_are_spread_over_all_workers() -> None:
             return found
 
         seen = [spread(10 * WORKERS) for _ in range(5)]
-        # Where others keep the processors busy, a worker may not wake in time. Without a turn for each it never does.
-        assert max(map(min, seen)) >= 5, seen
+        # Where others keep the processors busy, a worker may once not wake in time. Without a turn for each it never does.
+        assert median(map(min, seen)) >= 5, seen
 
 
 def sockets_of(workers: list[int]) -> list[int]:

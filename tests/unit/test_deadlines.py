@@ -165,3 +165,15 @@ async def test_the_metrics_tell_when_the_answer_was_sent_and_not_when_its_handle
     let.set()
     await request
     metrics.answered.assert_called_once()
+
+
+async def test_a_request_does_not_end_before_its_answer_however_slow_the_client_reads() -> None:
+    asked = Asked(hang)
+
+    async def send(message: Any) -> None:  # noqa: ANN401  Litestar types it for web sockets too
+        await asyncio.sleep(SECONDS / 2)
+        await asked.send(message)
+
+    await asked.gate(asked.scope, asked.receive, send)
+    assert asked.statuses == [503]
+    assert len(asked.sent) == 2, "a server that finds no whole answer sends one of its own"
